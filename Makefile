@@ -1,21 +1,42 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 #
-# make            build spht-trace, spht-replay and, where its libraries are, spht-record
-# make demo       set up, build, replay the bundled recording to a CSV
-# make check      set up, build, run all tests
-# make check-asan the same tests under AddressSanitizer and UBSan
-# make bench      sizes and speeds against trace-cmd and libtracecmd
+# make              build spht-trace, spht-replay and, where its libraries are, spht-record
+# make demo         set up, build, replay the bundled recording to demo.csv
+# make check        set up, build, run all tests
+# make check-asan   the same tests under AddressSanitizer and UBSan
+# make format-check does every C file look as .clang-format wants it
+# make bench        sizes and speeds against trace-cmd and libtracecmd
+# make install, uninstall, clean
 #
-# V=1 shows commands, BUILD=dir builds elsewhere, DESTDIR/prefix as usual.
+# V=1 shows commands, WERROR=1 makes warnings errors, BUILD=dir builds elsewhere,
+# DESTDIR/prefix as usual, DEPS=: leaves installed packages alone.
+
+MAKEFLAGS += --no-print-directory
+.DELETE_ON_ERROR:
+.SUFFIXES:
 
 PKG_CONFIG ?= pkg-config
-CC ?= gcc
+ifeq ($(origin CC),default)
+CC := gcc
+endif
+ifeq ($(origin AR),default)
+AR := ar
+endif
 BUILD ?= build
 prefix ?= /usr/local
 bindir ?= $(prefix)/bin
+includedir ?= $(prefix)/include
 mandir ?= $(prefix)/share/man
+INSTALL ?= install
 CFLAGS ?= -O2 -g
+CLANG_FORMAT ?= clang-format
+DEPS ?= scripts/deps
 Q := $(if $(filter 1,$(V)),,@)
+
+# `make clean` removes this folder.
+ifneq ($(filter $(abspath $(BUILD))/%,$(CURDIR)/),)
+$(error BUILD=$(BUILD) must not contain the sources)
+endif
 
 # What every program needs, and what only the collector and the tests need.
 PKGS := libzstd jansson
@@ -27,17 +48,232 @@ GIT_COMMIT := $(shell git -C $(CURDIR) describe --always --dirty --abbrev=12 --e
 
 override CFLAGS += -std=gnu11 -Wall -Wextra -Wformat=2 -Wshadow -Wvla -Wmissing-prototypes \
 	-Wstrict-prototypes -pthread $(if $(WERROR),-Werror)
-override CPPFLAGS += -I. -Itraces -D_GNU_SOURCE -D_FILE_OFFSET_BITS=64
-PKG_CFLAGS = $(shell $(PKG_CONFIG) --cflags $(PKGS))
-PKG_LIBS = $(shell $(PKG_CONFIG) --libs $(PKGS))
+override CPPFLAGS += -I. -Itraces -I$(BUILD) -D_GNU_SOURCE -D_FILE_OFFSET_BITS=64
+# Empty where pkg-config or a library is missing; `have-libs` says so.
+PKG_CFLAGS := $(shell $(PKG_CONFIG) --cflags $(PKGS) 2>/dev/null)
+PKG_LIBS := $(shell $(PKG_CONFIG) --libs $(PKGS) 2>/dev/null)
+HAVE_RECORD := $(shell $(PKG_CONFIG) --exists $(RECORD_PKGS) 2>/dev/null && echo yes)
+RECORD_CFLAGS := $(shell $(PKG_CONFIG) --cflags $(RECORD_PKGS) 2>/dev/null)
+RECORD_LIBS := $(shell $(PKG_CONFIG) --libs $(RECORD_PKGS) 2>/dev/null)
+TEST_CFLAGS := $(shell $(PKG_CONFIG) --cflags $(TEST_PKGS) 2>/dev/null)
+TEST_LIBS := $(shell $(PKG_CONFIG) --libs $(TEST_PKGS) 2>/dev/null)
 
-TRACES_SRCS := traces/error.c traces/events.c
-TRACE_TOOL_SRCS :=
-REPLAY_LIB_SRCS :=
+TRACES_SRCS := traces/error.c traces/events.c traces/crc32c.c traces/sha256.c traces/column.c \
+	traces/predict.c traces/specs.c traces/schema.c traces/encode.c traces/decode.c \
+	traces/format.c traces/source.c traces/index.c traces/reader.c traces/writer.c
+TRACE_TOOL_SRCS := traces/spht-trace.c traces/cmd-util.c traces/exit-reason.c traces/cmd-info.c \
+	traces/info-scan.c traces/info-missing.c traces/info-text.c traces/info-json.c \
+	traces/cmd-dump.c traces/cmd-verify.c traces/cmd-cut.c traces/cut-state.c traces/cmd-repack.c
+REPLAY_LIB_SRCS := replay/heuristic_spec.c replay/thread.c replay/assemble.c replay/idmap.c \
+	replay/role.c replay/shadow.c replay/mmu.c replay/guest.c replay/step.c replay/observe.c \
+	replay/resolve.c replay/check.c replay/account.c replay/costs.c replay/whatif.c \
+	replay/helper.c replay/recording.c
 REPLAY_SRCS :=
-RECORD_SRCS :=
+RECORD_SRCS := collector/spht-record.c collector/message.c collector/settings.c collector/input.c \
+	collector/output.c collector/child.c collector/import.c collector/import-report.c \
+	collector/tracedat.c collector/tracedat-types.c collector/tracedat-plan.c \
+	collector/tracedat-meta.c collector/tracedat-file.c
 # The one place that globs: a heuristic is built in by being in the folder.
 HEURISTIC_SRCS := $(sort $(wildcard heuristics/*.c))
 
-UNIT_TESTS :=
-HAVE_RECORD := $(shell $(PKG_CONFIG) --exists $(RECORD_PKGS) 2>/dev/null && echo yes)
+# tests/unit/test_X.c; test_record_*.c are linked with the collector and built where it is.
+UNIT_TESTS := tests/unit/test_heuristics.c tests/unit/test_spec.c
+# What several of them share.
+UNIT_LIB_SRCS :=
+
+MAN1 := $(wildcard docs/spht-trace.1 docs/spht-replay.1 docs/spht-record.1)
+MAN5 := $(wildcard docs/spht-trace.5)
+
+objs = $(patsubst %.c,$(BUILD)/%.o,$(1))
+
+TRACES_LIB := $(BUILD)/libtraces.a
+REPLAY_LIB := $(if $(REPLAY_LIB_SRCS),$(BUILD)/libreplay.a)
+RECORD_LIB := $(if $(HAVE_RECORD),$(if $(RECORD_SRCS),$(BUILD)/libcollector.a))
+
+# A program whose list is empty is not there yet.
+PROGRAMS := $(if $(TRACE_TOOL_SRCS),$(BUILD)/spht-trace) $(if $(REPLAY_SRCS),$(BUILD)/spht-replay) \
+	$(if $(RECORD_LIB),$(BUILD)/spht-record)
+
+UNIT_RECORD := $(filter tests/unit/test_record_%,$(UNIT_TESTS))
+UNIT_PLAIN := $(filter-out $(UNIT_RECORD),$(UNIT_TESTS))
+UNIT_RUN := $(patsubst %.c,$(BUILD)/%,$(UNIT_PLAIN) $(if $(RECORD_LIB),$(UNIT_RECORD)))
+
+# Tools of the tests and of the bench: with traces/ alone, and with libtracecmd too.
+TOOLS := $(patsubst tests/tools/%.c,$(BUILD)/tests/%,\
+	$(wildcard tests/tools/mktrace.c tests/tools/readbench.c))
+RECORD_TOOLS := $(if $(HAVE_RECORD),$(patsubst tests/tools/%.c,$(BUILD)/tests/%,\
+	$(wildcard tests/tools/tracedat-csv.c tests/tools/tracecmd-count.c)))
+
+all: programs
+	$(if $(HAVE_RECORD),,@echo 'spht-record is not built: no $(RECORD_PKGS) here (scripts/deps installs them)')
+
+programs: $(PROGRAMS)
+
+tools: $(TOOLS) $(RECORD_TOOLS)
+
+unit: $(UNIT_RUN)
+
+# A name before a page of errors about missing headers.
+have-libs:
+	@command -v $(PKG_CONFIG) >/dev/null || \
+		{ echo '$(PKG_CONFIG) is missing; scripts/deps installs what spht needs' >&2; exit 1; }
+	@$(PKG_CONFIG) --print-errors --exists $(PKGS) || \
+		{ echo 'scripts/deps installs what spht needs' >&2; exit 1; }
+
+# Files whose text changes only when what they say changes, so that nothing is rebuilt in vain.
+define update
+	@mkdir -p $(@D)
+	@printf '%s\n' $(1) >$@.new
+	@if cmp -s $@.new $@; then rm $@.new; else mv $@.new $@; fi
+endef
+
+quote = '$(subst ','\'',$(1))'
+
+$(BUILD)/version.h: FORCE
+	$(call update,'#define SPHT_VERSION "$(VERSION)"' '#define SPHT_GIT_COMMIT "$(GIT_COMMIT)"')
+
+# Another compiler or other flags: every object is stale.
+$(BUILD)/flags: FORCE
+	$(call update,$(call quote,$(CC) $(CPPFLAGS) $(CFLAGS) $(PKG_CFLAGS) $(LDFLAGS)))
+
+# A heuristic that was removed leaves no newer file behind, but a shorter list.
+$(BUILD)/heuristics/list: FORCE
+	$(call update,$(HEURISTIC_SRCS))
+
+$(BUILD)/heuristics/table.c: scripts/gen-heuristics $(BUILD)/heuristics/list
+	@echo '  GEN   $@'
+	$(Q)scripts/gen-heuristics $(HEURISTIC_SRCS) >$@
+
+$(BUILD)/replay/costs-default.c: scripts/gen-costs replay/costs/default.json
+	@echo '  GEN   $@'
+	@mkdir -p $(@D)
+	$(Q)scripts/gen-costs replay/costs/default.json >$@
+
+define compile
+	@echo '  CC    $<'
+	@mkdir -p $(@D)
+	$(Q)$(CC) $(CPPFLAGS) $(CFLAGS) $(PKG_CFLAGS) $(EXTRA_CFLAGS) -MMD -MP -c $< -o $@
+endef
+
+# version.h must exist before the first compilation; who includes it is known afterwards.
+$(BUILD)/%.o: %.c $(BUILD)/flags | have-libs $(BUILD)/version.h
+	$(compile)
+
+$(BUILD)/%.o: $(BUILD)/%.c $(BUILD)/flags | have-libs $(BUILD)/version.h
+	$(compile)
+
+$(call objs,$(RECORD_SRCS)): EXTRA_CFLAGS = $(RECORD_CFLAGS)
+$(call objs,$(UNIT_PLAIN) $(UNIT_LIB_SRCS)): EXTRA_CFLAGS = $(TEST_CFLAGS)
+$(call objs,$(UNIT_RECORD)): EXTRA_CFLAGS = $(TEST_CFLAGS) $(RECORD_CFLAGS)
+$(patsubst $(BUILD)/tests/%,$(BUILD)/tests/tools/%.o,$(RECORD_TOOLS)): EXTRA_CFLAGS = $(RECORD_CFLAGS)
+
+define archive
+	@echo '  AR    $@'
+	@rm -f $@
+	$(Q)$(AR) rcs $@ $(filter %.o,$^)
+endef
+
+$(BUILD)/libtraces.a: $(call objs,$(TRACES_SRCS))
+	$(archive)
+
+# One archive: the replayer asks for the table, the table for the heuristics.
+$(BUILD)/libreplay.a: $(call objs,$(REPLAY_LIB_SRCS) $(HEURISTIC_SRCS)) \
+		$(BUILD)/heuristics/table.o $(BUILD)/replay/costs-default.o
+	$(archive)
+
+# Holds main() too; a unit test, which has its own, does not pull that object in as long as
+# the file of main() defines nothing else that is not static.
+$(BUILD)/libcollector.a: $(call objs,$(RECORD_SRCS))
+	$(archive)
+
+# What is listed and not used leaves no trace in `ldd`.
+define link
+	@echo '  LD    $@'
+	@mkdir -p $(@D)
+	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) -Wl,--as-needed -o $@ $(filter %.o %.a,$^) $(EXTRA_LIBS) \
+		$(PKG_LIBS) -lm $(LDLIBS)
+endef
+
+$(BUILD)/spht-trace: $(call objs,$(TRACE_TOOL_SRCS)) $(TRACES_LIB)
+	$(link)
+
+$(BUILD)/spht-replay: $(call objs,$(REPLAY_SRCS)) $(REPLAY_LIB) $(TRACES_LIB)
+	$(link)
+
+$(BUILD)/spht-record: EXTRA_LIBS = $(RECORD_LIBS)
+$(BUILD)/spht-record: $(call objs,$(RECORD_SRCS)) $(TRACES_LIB)
+	$(link)
+
+$(TOOLS) $(RECORD_TOOLS): $(BUILD)/tests/%: $(BUILD)/tests/tools/%.o $(TRACES_LIB)
+	$(link)
+$(RECORD_TOOLS): EXTRA_LIBS = $(RECORD_LIBS)
+
+$(patsubst %.c,$(BUILD)/%,$(UNIT_PLAIN)): EXTRA_LIBS = $(TEST_LIBS)
+$(patsubst %.c,$(BUILD)/%,$(UNIT_PLAIN)): %: %.o $(call objs,$(UNIT_LIB_SRCS)) $(REPLAY_LIB) $(TRACES_LIB)
+	$(link)
+
+$(patsubst %.c,$(BUILD)/%,$(UNIT_RECORD)): EXTRA_LIBS = $(TEST_LIBS) $(RECORD_LIBS)
+$(patsubst %.c,$(BUILD)/%,$(UNIT_RECORD)): %: %.o $(call objs,$(UNIT_LIB_SRCS)) \
+		$(RECORD_LIB) $(REPLAY_LIB) $(TRACES_LIB)
+	$(link)
+
+# demo and check set up first.  The second make reads pkg-config anew, after the
+# packages have come; it uses every core unless told otherwise.
+JOBS = $(if $(filter -j%,$(MAKEFLAGS)),,-j$(shell nproc 2>/dev/null || echo 2))
+
+demo:
+	@$(DEPS)
+	@$(MAKE) $(JOBS) demo-run
+
+check:
+	@$(DEPS)
+	@$(MAKE) $(JOBS) check-run
+
+# The same without a set-up, for who knows that all is there.
+DEMO_TRACE := traces/samples/kbuild-cc-1vcpu.spht
+demo-run: all
+	$(BUILD)/spht-replay --heuristic=stride --csv=demo.csv $(DEMO_TRACE)
+	@echo 'demo.csv has the same figures, one row'
+
+check-run: all tools unit
+	@BUILD='$(BUILD)' UNIT_RUN='$(UNIT_RUN)' python3 tests/run $(TESTS)
+
+check-asan:
+	@SPHT_SANITIZED=1 $(MAKE) BUILD=$(BUILD)/asan LDFLAGS= \
+		CFLAGS='-O1 -g -fno-omit-frame-pointer -fsanitize=address,undefined -fno-sanitize-recover=all' \
+		check
+
+format-check:
+	@scripts/format-check $(CLANG_FORMAT)
+
+bench: all tools
+	@BUILD='$(BUILD)' scripts/bench $(BENCH)
+
+install: all
+	$(INSTALL) -d $(DESTDIR)$(bindir) $(DESTDIR)$(mandir)/man1 $(DESTDIR)$(mandir)/man5 \
+		$(DESTDIR)$(includedir)/spht
+	$(INSTALL) -m 0755 $(PROGRAMS) $(DESTDIR)$(bindir)
+	$(if $(MAN1),$(INSTALL) -m 0644 $(MAN1) $(DESTDIR)$(mandir)/man1)
+	$(if $(MAN5),$(INSTALL) -m 0644 $(MAN5) $(DESTDIR)$(mandir)/man5)
+	$(INSTALL) -m 0644 heuristics/heuristic.h $(DESTDIR)$(includedir)/spht
+
+uninstall:
+	rm -f $(addprefix $(DESTDIR)$(bindir)/,spht-trace spht-replay spht-record)
+	rm -f $(addprefix $(DESTDIR)$(mandir)/man1/,$(notdir $(MAN1)))
+	rm -f $(addprefix $(DESTDIR)$(mandir)/man5/,$(notdir $(MAN5)))
+	rm -f $(DESTDIR)$(includedir)/spht/heuristic.h
+	-rmdir $(DESTDIR)$(includedir)/spht
+
+# Only a folder that this Makefile filled.
+clean:
+	@test ! -e $(BUILD)/flags || rm -rf $(BUILD)
+	@rm -f demo.csv
+
+FORCE:
+.PHONY: all programs tools unit have-libs demo demo-run check check-run check-asan format-check \
+	bench install uninstall clean FORCE
+
+-include $(patsubst %.c,$(BUILD)/%.d,$(TRACES_SRCS) $(TRACE_TOOL_SRCS) $(REPLAY_LIB_SRCS) \
+	$(REPLAY_SRCS) $(RECORD_SRCS) $(HEURISTIC_SRCS) $(UNIT_TESTS) $(UNIT_LIB_SRCS) \
+	$(wildcard tests/tools/*.c)) \
+	$(BUILD)/heuristics/table.d $(BUILD)/replay/costs-default.d

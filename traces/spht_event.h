@@ -165,5 +165,14 @@ enum spht_event_id spht_event_find(const char *system, const char *name);
 const char *spht_event_name(enum spht_event_id id);
 /* Canonical slot of a field of a known event, -1 where the field has none. */
 int spht_event_slot(enum spht_event_id id, const char *field);
+/*
+ * Gives every field its slots: canonical ones first, then the next free ones
+ * in order.  Fills slot and nwords from name, size and is_array; nwords 0 says
+ * that the field cannot be stored (numbers up to 8 bytes, arrays up to 64, 16
+ * slots in all).  Returns how many fields got slots and their bits in @have
+ * (may be NULL).  Files are written and read with this layout and no other.
+ */
+unsigned int spht_event_layout(enum spht_event_id id, struct spht_event_field *fields,
+			       unsigned int nr, uint32_t *have);
 
 #endif

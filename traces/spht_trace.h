@@ -93,6 +93,12 @@ int spht_writer_append(struct spht_writer *w, const struct spht_event *ev, struc
 int spht_writer_lost(struct spht_writer *w, unsigned int cpu, uint64_t count,
 		     struct spht_error *err);
 /*
+ * Writes the events so far as blocks that a reader finds even if the program
+ * is killed after this.  For live recordings, about once a second: every block
+ * learns its predictions anew.  Returns 0 or -1.
+ */
+int spht_writer_flush(struct spht_writer *w, struct spht_error *err);
+/*
  * Writes what is pending and the footer with @ledger (per CPU, @nr_cpus of
  * them, may be NULL) and @extra (JSON object merged into the footer, may be
  * NULL), syncs and closes.  The file is whole only if this returns 0.

@@ -1,0 +1,154 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "output.h"
+
+#define CHUNK (1u << 20)
+
+static int open_stdout(struct spht_output *out, struct spht_error *err)
+{
+	const char *dir = getenv("TMPDIR");
+	int fd;
+
+	if (!dir || !*dir)
+		dir = "/tmp";
+	if (asprintf(&out->part, "%s/spht-record.XXXXXX", dir) < 0) {
+		out->part = NULL;
+		spht_error_set(err, "out of memory");
+		return -1;
+	}
+	fd = mkstemp(out->part);
+	if (fd < 0) {
+		spht_error_set(err, "%s: cannot create a temporary file: %s; set TMPDIR", dir,
+			       strerror(errno));
+		free(out->part);
+		out->part = NULL;
+		return -1;
+	}
+	close(fd);
+	out->to_stdout = true;
+	return 0;
+}
+
+int spht_output_open(struct spht_output *out, const char *path, bool force,
+		     const struct spht_input *in, struct spht_error *err)
+{
+	struct stat st;
+
+	memset(out, 0, sizeof(*out));
+	out->path = path;
+	out->force = force;
+	if (!strcmp(path, "-"))
+		return open_stdout(out, err);
+	if (!stat(path, &st)) {
+		if (st.st_dev == in->st.st_dev && st.st_ino == in->st.st_ino) {
+			spht_error_set(err, "%s: is the file to be imported; name another one",
+				       path);
+			return -1;
+		}
+		if (!S_ISREG(st.st_mode)) {
+			spht_error_set(err, "%s: is not a plain file; name another one, or - for "
+					    "stdout",
+				       path);
+			return -1;
+		}
+		if (!force) {
+			spht_error_set(err, "%s: exists; --force replaces it", path);
+			return -1;
+		}
+	}
+	if (asprintf(&out->part, "%s.part", path) < 0) {
+		out->part = NULL;
+		spht_error_set(err, "%s: out of memory", path);
+		return -1;
+	}
+	/* Never through a link that someone has put there: the writer makes it anew. */
+	if (force)
+		unlink(out->part);
+	if (!lstat(out->part, &st)) {
+		spht_error_set(err,
+			       "%s: exists: another import writes it, or one was killed; remove it, "
+			       "or use --force",
+			       out->part);
+		free(out->part);
+		out->part = NULL;
+		return -1;
+	}
+	return 0;
+}
+
+static int copy_to_stdout(const char *path, struct spht_error *err)
+{
+	int fd = open(path, O_RDONLY | O_CLOEXEC), rc = -1;
+	char *buf = malloc(CHUNK);
+	ssize_t n;
+
+	if (fd < 0 || !buf)
+		goto out;
+	while ((n = read(fd, buf, CHUNK)) > 0)
+		for (char *p = buf; n > 0;) {
+			ssize_t done = write(STDOUT_FILENO, p, (size_t)n);
+
+			if (done < 0 && errno == EINTR)
+				continue;
+			if (done < 0)
+				goto out;
+			p += done;
+			n -= done;
+		}
+	rc = n ? -1 : 0;
+out:
+	if (rc)
+		spht_error_set(err, "cannot write to stdout: %s", strerror(errno));
+	free(buf);
+	if (fd >= 0)
+		close(fd);
+	return rc;
+}
+
+/* Without --force a file that came meanwhile is not replaced either. */
+static int give_name(const struct spht_output *out)
+{
+	if (out->force)
+		return rename(out->part, out->path);
+	if (!renameat2(AT_FDCWD, out->part, AT_FDCWD, out->path, RENAME_NOREPLACE))
+		return 0;
+	if (errno != EINVAL && errno != ENOSYS)
+		return -1;
+	/* A file system that cannot do that; link() refuses an existing name as well. */
+	if (link(out->part, out->path))
+		return -1;
+	return unlink(out->part);
+}
+
+int spht_output_commit(struct spht_output *out, struct spht_error *err)
+{
+	int rc = 0;
+
+	if (out->to_stdout) {
+		rc = copy_to_stdout(out->part, err);
+		unlink(out->part);
+		return rc;
+	}
+	if (give_name(out)) {
+		spht_error_set(err, "%s: cannot give %s this name: %s", out->path, out->part,
+			       strerror(errno));
+		unlink(out->part);
+		rc = -1;
+	}
+	return rc;
+}
+
+void spht_output_close(struct spht_output *out)
+{
+	/* This one was there before the writer. */
+	if (out->to_stdout && out->part)
+		unlink(out->part);
+	free(out->part);
+	out->part = NULL;
+}

@@ -1,0 +1,29 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#ifndef SPHT_OUTPUT_H
+#define SPHT_OUTPUT_H
+
+#include <stdbool.h>
+
+#include "input.h"
+#include "spht_error.h"
+
+/*
+ * Where a whole trace is to appear at once: it is written to FILE.part, which
+ * takes the name FILE when all is well.  "-" is stdout.
+ */
+struct spht_output {
+	const char *path; /* as the user named it */
+	char *part; /* what to hand to the writer */
+	bool force; /* an existing file may be replaced */
+	bool to_stdout;
+};
+
+/* Says early what could only fail late.  0 or -1; the caller must close @out if 0. */
+int spht_output_open(struct spht_output *out, const char *path, bool force,
+		     const struct spht_input *in, struct spht_error *err);
+/* The part is whole: gives it its name.  Removes it on failure. */
+int spht_output_commit(struct spht_output *out, struct spht_error *err);
+/* Frees; spht_writer_abort() has removed a part that was not committed. */
+void spht_output_close(struct spht_output *out);
+
+#endif

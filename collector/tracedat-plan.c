@@ -1,0 +1,204 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "spht_trace.h"
+#include "tracedat-plan.h"
+
+/* jansson's integers are signed. */
+static json_t *hex(uint64_t v)
+{
+	char text[24];
+
+	snprintf(text, sizeof(text), "0x%" PRIx64, v);
+	return json_string(text);
+}
+
+/* Text of the file that is no UTF-8 is left out. */
+static void set_text(json_t *object, const char *key, const char *text, size_t len)
+{
+	json_t *j = len ? json_stringn(text, len) : NULL;
+
+	if (j)
+		json_object_set_new(object, key, j);
+}
+
+/* "Linux host.example 6.1.0-56-amd64 x86_64"; the name of the machine is nobody's business. */
+static json_t *host(const char *uname)
+{
+	json_t *j = json_object();
+	const char *last, *word;
+
+	last = uname ? strrchr(uname, ' ') : NULL;
+	if (!last)
+		return j;
+	for (word = last; word > uname && word[-1] != ' '; word--)
+		;
+	if (word > uname) {
+		set_text(j, "kernel", word, (size_t)(last - word));
+		set_text(j, "machine", last + 1, strlen(last + 1));
+	}
+	return j;
+}
+
+static const char *clock_of(const struct tracedat_meta *m)
+{
+	for (unsigned int i = 0; i < m->nr_buffers; i++)
+		if (m->buffers[i].nr_cpus && m->buffers[i].clock && *m->buffers[i].clock)
+			return m->buffers[i].clock;
+	return m->clock;
+}
+
+static json_t *recorder(const struct tracedat_meta *m)
+{
+	json_t *j = json_object(), *buffers = json_array();
+	char tool[96];
+
+	/* "3.1.6 not-a-git-repo" */
+	if (m->recorder && *m->recorder) {
+		snprintf(tool, sizeof(tool), "trace-cmd %.*s",
+			 (int)strcspn(m->recorder, " "), m->recorder);
+		set_text(j, "tool", tool, strlen(tool));
+	}
+	for (unsigned int i = 0; i < m->nr_buffers; i++) {
+		const char *name = m->buffers[i].name;
+		json_t *entry = json_string(*name ? name : "(top)");
+
+		json_array_append_new(buffers, entry ? entry : json_string("?"));
+	}
+	json_object_set_new(j, "buffers", buffers);
+	if (m->has_trace_id)
+		json_object_set_new(j, "trace_id", hex(m->trace_id));
+	/* libtracecmd has added these to the time stamps. */
+	if (m->date)
+		set_text(j, "date", m->date, strlen(m->date));
+	if (m->offset)
+		set_text(j, "offset", m->offset, strlen(m->offset));
+	return j;
+}
+
+static bool has_data(const struct tracedat_buffer *b, unsigned int cpu)
+{
+	for (unsigned int k = 0; k < b->nr_cpus; k++)
+		if (b->cpus[k].cpu == cpu && b->cpus[k].size)
+			return true;
+	return false;
+}
+
+/* Adds up the statistics of @cpu over the buffers; false where one of them has none. */
+static bool add_stats(const struct tracedat_meta *m, unsigned int cpu, struct spht_ledger *l)
+{
+	bool any = false;
+
+	memset(l, 0, sizeof(*l));
+	for (unsigned int i = 0; i < m->nr_buffers; i++) {
+		const struct tracedat_buffer *b = &m->buffers[i];
+		bool found = false;
+
+		for (unsigned int k = 0; k < m->nr_stats; k++) {
+			const struct tracedat_stat *st = &m->stats[k];
+
+			if (st->cpu != cpu || strcmp(st->buffer, b->name))
+				continue;
+			found = true;
+			l->overrun += st->overrun;
+			l->dropped += st->dropped;
+			l->commit_overrun += st->commit_overrun;
+			/* Read before the statistics, or still in the buffer then and read after. */
+			l->written += st->entries + st->read;
+		}
+		if (!found && has_data(b, cpu))
+			return false;
+		any |= found;
+	}
+	l->written += l->overrun + l->dropped + l->commit_overrun;
+	return any;
+}
+
+static json_t *stats(const struct tracedat_meta *m, bool *all_known)
+{
+	json_t *list = json_array();
+
+	*all_known = true;
+	for (unsigned int cpu = 0; cpu < m->nr_cpus; cpu++) {
+		struct spht_ledger l;
+		bool known = add_stats(m, cpu, &l);
+
+		*all_known &= known;
+		json_array_append_new(list, json_pack("[i, b, o, o, o, o]", (int)cpu, (int)known,
+						      hex(l.written), hex(l.overrun),
+						      hex(l.dropped), hex(l.commit_overrun)));
+	}
+	return list;
+}
+
+/* What a trace.dat never has, and what this one lacks. */
+static json_t *missing(const struct tracedat_meta *m, const json_t *header, bool stats_known)
+{
+	static const char *const never[] = {
+		"cpu model", "kvm module parameters", "guest description", "memslots",
+		"debugfs counters",
+	};
+	json_t *j = json_array();
+
+	for (size_t i = 0; i < sizeof(never) / sizeof(never[0]); i++)
+		json_array_append_new(j, json_string(never[i]));
+	if (!json_object_get(json_object_get(header, "host"), "kernel"))
+		json_array_append_new(j, json_string("host kernel"));
+	if (!json_object_get(header, "clock"))
+		json_array_append_new(j, json_string("clock"));
+	if (!stats_known)
+		json_array_append_new(j, json_string("per-CPU statistics"));
+	if (!json_object_size(m->formats))
+		json_array_append_new(j, json_string("event formats"));
+	return j;
+}
+
+static bool clock_counts_ns(const struct tracedat_meta *m, const char *clock)
+{
+	return m->has_tsc2nsec || (strcmp(clock, "x86-tsc") && strcmp(clock, "counter"));
+}
+
+json_t *tracedat_plan(const struct tracedat_meta *m, const struct tracedat_types *types)
+{
+	json_t *plan = json_object(), *header = json_object(), *notes = json_array(), *j;
+	const char *clock = clock_of(m);
+	uint64_t bytes = 0;
+	bool known;
+	char text[128];
+
+	for (unsigned int i = 0; i < m->nr_buffers; i++)
+		for (unsigned int k = 0; k < m->buffers[i].nr_cpus; k++)
+			bytes += m->buffers[i].cpus[k].data_size;
+	json_object_set_new(header, "host", host(m->uname));
+	if (clock)
+		set_text(header, "clock", clock, strlen(clock));
+	json_object_set_new(header, "clock_real", json_null());
+	json_object_set_new(header, "recorder", recorder(m));
+	if (json_object_size(m->formats))
+		json_object_set(header, "formats", m->formats);
+	j = tracedat_types_not_stored(types);
+	if (json_object_size(j))
+		json_object_set(header, "not_stored", j);
+	json_decref(j);
+	snprintf(text, sizeof(text), "trace.dat v%u %s", m->version, m->compression);
+	json_object_set_new(header, "origin", json_pack("{s:s}", "format", text));
+	json_object_set_new(plan, "stats", stats(m, &known));
+	json_object_set_new(header, "missing", missing(m, header, known));
+	if (clock && !clock_counts_ns(m, clock))
+		json_array_append_new(notes,
+				      json_sprintf("the clock %.32s does not count nanoseconds; "
+						   "times are in its own unit",
+						   clock));
+	if (!known)
+		json_array_append_new(notes,
+				      json_string("no statistics of the ring buffers: whether the "
+						  "recorder lost events at its ends is not known"));
+	json_object_set_new(plan, "header", header);
+	json_object_set_new(plan, "types", tracedat_types_json(types));
+	json_object_set_new(plan, "notes", notes);
+	json_object_set_new(plan, "bytes", hex(bytes));
+	return plan;
+}

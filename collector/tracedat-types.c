@@ -1,0 +1,406 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+#include <stdlib.h>
+#include <string.h>
+
+#include "le.h"
+#include "spht_trace.h"
+#include "tracedat-types.h"
+
+/* common_type is an unsigned short in every kernel so far. */
+#define MAX_ID	   65536u
+#define MAX_RECORD 65536 /* bytes; a page holds no more */
+#define NOT_STORED -1
+
+/* A number or a run of bytes in a record. */
+struct place {
+	int offset, size;
+	bool is_signed;
+};
+
+struct value {
+	struct place place;
+	uint8_t slot, nwords;
+	bool is_array;
+};
+
+struct type {
+	char *system, *name;
+	struct spht_event_field fields[SPHT_EVENT_SLOTS];
+	struct value values[SPHT_EVENT_SLOTS];
+	unsigned int nr_fields;
+	int min_size; /* of a record that holds all of them */
+	uint8_t nwords; /* of v[] in use */
+	json_t *not_stored; /* names */
+};
+
+struct tracedat_types {
+	const char *file;
+	struct tep_handle *tep;
+	struct place pid, flags, preempt;
+	int min_size; /* of a record that holds these */
+	struct type *types;
+	unsigned int nr_types;
+	int16_t by_id[MAX_ID];
+	uint64_t skipped[MAX_ID];
+};
+
+static bool is_kvm(const struct tep_event *e)
+{
+	return e->system && (!strcmp(e->system, "kvm") || !strcmp(e->system, "kvmmmu"));
+}
+
+/* Names become CSV columns and JSON keys; the kernel's are C identifiers. */
+static bool is_name(const char *s)
+{
+	return s && *s && strlen(s) < 128 &&
+	       strspn(s, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_") ==
+		       strlen(s);
+}
+
+static bool in_record(const struct tep_format_field *f)
+{
+	return f->offset >= 0 && f->size >= 0 && f->offset <= MAX_RECORD && f->size <= MAX_RECORD;
+}
+
+static uint64_t number(const uint8_t *data, const struct place *p)
+{
+	const uint8_t *at = data + p->offset;
+
+	switch (p->size) {
+	case 1:
+		return p->is_signed ? (uint64_t)(int8_t)*at : *at;
+	case 2:
+		return p->is_signed ? (uint64_t)(int16_t)spht_get16(at) : spht_get16(at);
+	case 4:
+		return p->is_signed ? (uint64_t)(int32_t)spht_get32(at) : spht_get32(at);
+	case 8:
+		return spht_get64(at);
+	default:
+		return 0;
+	}
+}
+
+static int find_common(struct tracedat_types *t, struct tep_event *e, const char *name,
+		       struct place *p)
+{
+	struct tep_format_field *f = tep_find_common_field(e, name);
+
+	if (!f || !in_record(f))
+		return -1;
+	p->offset = f->offset;
+	p->size = f->size;
+	p->is_signed = f->flags & TEP_FIELD_IS_SIGNED;
+	if (f->offset + f->size > t->min_size)
+		t->min_size = f->offset + f->size;
+	return 0;
+}
+
+/* What the writer would refuse is left out here and named. */
+static bool can_store(const struct type *t, const struct tep_format_field *f,
+		      struct spht_event_field *as)
+{
+	if (t->nr_fields == SPHT_EVENT_SLOTS || !in_record(f) || f->size < 1 || f->size > 64)
+		return false;
+	if (f->flags & (TEP_FIELD_IS_DYNAMIC | TEP_FIELD_IS_RELATIVE))
+		return false;
+	for (unsigned int i = 0; i < t->nr_fields; i++)
+		if (!strcmp(t->fields[i].name, f->name))
+			return false;
+	as->size = (uint8_t)f->size;
+	as->is_array = (f->flags & TEP_FIELD_IS_ARRAY) ||
+		       (f->size != 1 && f->size != 2 && f->size != 4 && f->size != 8);
+	as->is_signed = !as->is_array && (f->flags & TEP_FIELD_IS_SIGNED);
+	return true;
+}
+
+static int name_not_stored(struct type *t, const char *name)
+{
+	return json_array_append_new(t->not_stored, json_string(name));
+}
+
+static int lay_out(struct type *t)
+{
+	enum spht_event_id id = spht_event_find(t->system, t->name);
+	unsigned int kept = 0;
+
+	spht_event_layout(id, t->fields, t->nr_fields, NULL);
+	for (unsigned int i = 0; i < t->nr_fields; i++) {
+		if (!t->fields[i].nwords) {
+			if (name_not_stored(t, t->fields[i].name))
+				return -1;
+			free((char *)t->fields[i].name);
+			continue;
+		}
+		t->fields[kept] = t->fields[i];
+		t->values[kept++] = t->values[i];
+	}
+	t->nr_fields = kept;
+	spht_event_layout(id, t->fields, kept, NULL);
+	for (unsigned int i = 0; i < kept; i++) {
+		struct value *v = &t->values[i];
+
+		v->slot = t->fields[i].slot;
+		v->nwords = t->fields[i].nwords;
+		v->is_array = t->fields[i].is_array;
+		if (v->place.offset + v->place.size > t->min_size)
+			t->min_size = v->place.offset + v->place.size;
+		if (v->slot + v->nwords > t->nwords)
+			t->nwords = (uint8_t)(v->slot + v->nwords);
+	}
+	return 0;
+}
+
+static int add_type(struct tracedat_types *t, struct tep_event *e, struct spht_error *err)
+{
+	struct type *type = &t->types[t->nr_types];
+
+	if (!is_name(e->name) || e->id < 0 || e->id >= (int)MAX_ID) {
+		spht_error_set(err, "%s: damaged or unsupported trace.dat: an event of system %s "
+				    "has no valid name or number; record anew",
+			       t->file, e->system);
+		return -1;
+	}
+	type->system = strdup(e->system);
+	type->name = strdup(e->name);
+	type->not_stored = json_array();
+	t->nr_types++;
+	if (!type->system || !type->name || !type->not_stored)
+		goto no_memory;
+	for (struct tep_format_field *f = e->format.fields; f; f = f->next) {
+		struct spht_event_field *as = &type->fields[type->nr_fields];
+		struct spht_event_field field = {0};
+
+		if (!is_name(f->name))
+			continue;
+		if (!can_store(type, f, &field)) {
+			if (name_not_stored(type, f->name))
+				goto no_memory;
+			continue;
+		}
+		field.name = strdup(f->name);
+		if (!field.name)
+			goto no_memory;
+		*as = field;
+		type->values[type->nr_fields].place.offset = f->offset;
+		type->values[type->nr_fields].place.size = f->size;
+		type->values[type->nr_fields].place.is_signed = field.is_signed;
+		type->nr_fields++;
+	}
+	type->min_size = t->min_size;
+	if (lay_out(type))
+		goto no_memory;
+	t->by_id[e->id] = (int16_t)(t->nr_types - 1);
+	return 0;
+
+no_memory:
+	spht_error_set(err, "%s: out of memory", t->file);
+	return -1;
+}
+
+static int compare_events(const void *a, const void *b)
+{
+	const struct tep_event *x = *(struct tep_event *const *)a;
+	const struct tep_event *y = *(struct tep_event *const *)b;
+	int rc = strcmp(x->system, y->system);
+
+	return rc ? rc : strcmp(x->name ? x->name : "", y->name ? y->name : "");
+}
+
+struct tracedat_types *tracedat_types_new(struct tep_handle *tep, const char *name,
+					  struct spht_error *err)
+{
+	int total = tep_get_events_count(tep), nr = 0;
+	struct tracedat_types *t = calloc(1, sizeof(*t));
+	struct tep_event **wanted = calloc((size_t)(total > 0 ? total : 0) + 1, sizeof(*wanted));
+
+	if (!t || !wanted) {
+		spht_error_set(err, "%s: out of memory", name);
+		goto fail;
+	}
+	t->file = name;
+	t->tep = tep;
+	memset(t->by_id, 0xff, sizeof(t->by_id));
+	for (int i = 0; i < total; i++) {
+		struct tep_event *e = tep_get_event(tep, i);
+
+		if (e && is_kvm(e))
+			wanted[nr++] = e;
+	}
+	if (!nr) {
+		spht_error_set(err,
+			       "%s: has no events of the systems kvm and kvmmmu; record with "
+			       "trace-cmd record -e kvm -e kvmmmu",
+			       name);
+		goto fail;
+	}
+	if ((unsigned int)nr > SPHT_MAX_TYPES) {
+		spht_error_set(err, "%s: %d kinds of KVM events, %u can be stored", name, nr,
+			       SPHT_MAX_TYPES);
+		goto fail;
+	}
+	/* The numbers differ from boot to boot, names do not. */
+	qsort(wanted, (size_t)nr, sizeof(*wanted), compare_events);
+	if (find_common(t, wanted[0], "common_pid", &t->pid) ||
+	    find_common(t, wanted[0], "common_flags", &t->flags) ||
+	    find_common(t, wanted[0], "common_preempt_count", &t->preempt)) {
+		spht_error_set(err,
+			       "%s: damaged or unsupported trace.dat: its events have no pid, flags "
+			       "or preempt count; record anew",
+			       name);
+		goto fail;
+	}
+	t->types = calloc((size_t)nr, sizeof(*t->types));
+	if (!t->types) {
+		spht_error_set(err, "%s: out of memory", name);
+		goto fail;
+	}
+	for (int i = 0; i < nr; i++) {
+		if (i && !compare_events(&wanted[i - 1], &wanted[i])) {
+			spht_error_set(err,
+				       "%s: damaged or unsupported trace.dat: two formats of the "
+				       "event %s; record anew",
+				       name, wanted[i]->name);
+			goto fail;
+		}
+		if (add_type(t, wanted[i], err))
+			goto fail;
+	}
+	free(wanted);
+	return t;
+
+fail:
+	free(wanted);
+	tracedat_types_free(t);
+	return NULL;
+}
+
+void tracedat_types_free(struct tracedat_types *t)
+{
+	if (!t)
+		return;
+	for (unsigned int i = 0; i < t->nr_types; i++) {
+		for (unsigned int k = 0; k < t->types[i].nr_fields; k++)
+			free((char *)t->types[i].fields[k].name);
+		free(t->types[i].system);
+		free(t->types[i].name);
+		json_decref(t->types[i].not_stored);
+	}
+	free(t->types);
+	free(t);
+}
+
+unsigned int tracedat_types_count(const struct tracedat_types *t)
+{
+	return t->nr_types;
+}
+
+json_t *tracedat_types_json(const struct tracedat_types *t)
+{
+	json_t *all = json_array();
+
+	for (unsigned int i = 0; all && i < t->nr_types; i++) {
+		const struct type *type = &t->types[i];
+		json_t *fields = json_array();
+
+		for (unsigned int k = 0; k < type->nr_fields; k++)
+			json_array_append_new(
+				fields, json_pack("{s:s, s:i, s:b, s:b}", "name",
+						  type->fields[k].name, "size",
+						  (int)type->fields[k].size, "signed",
+						  (int)type->fields[k].is_signed, "array",
+						  (int)type->fields[k].is_array));
+		json_array_append_new(all, json_pack("{s:s, s:s, s:o}", "system", type->system,
+						     "name", type->name, "fields", fields));
+	}
+	return all;
+}
+
+json_t *tracedat_types_not_stored(const struct tracedat_types *t)
+{
+	json_t *all = json_object();
+	char name[300];
+
+	for (unsigned int i = 0; all && i < t->nr_types; i++) {
+		const struct type *type = &t->types[i];
+
+		if (!json_array_size(type->not_stored))
+			continue;
+		snprintf(name, sizeof(name), "%s/%s", type->system, type->name);
+		json_object_set(all, name, type->not_stored);
+	}
+	return all;
+}
+
+json_t *tracedat_types_skipped(const struct tracedat_types *t)
+{
+	json_t *all = json_array();
+
+	for (unsigned int id = 0; all && id < MAX_ID; id++) {
+		struct tep_event *e;
+		char unknown[32];
+		bool named;
+
+		if (!t->skipped[id])
+			continue;
+		e = tep_find_event(t->tep, (int)id);
+		named = e && is_name(e->system) && is_name(e->name);
+		snprintf(unknown, sizeof(unknown), "number %u", id);
+		json_array_append_new(all, json_pack("[s, s, I]", named ? e->system : "?",
+						     named ? e->name : unknown,
+						     (json_int_t)t->skipped[id]));
+	}
+	return all;
+}
+
+/* The first byte becomes the lowest of the first word. */
+static void read_array(const uint8_t *at, int size, uint64_t *words, unsigned int nwords)
+{
+	memcpy(words, at, (size_t)size);
+	for (unsigned int i = 0; i < nwords; i++)
+		words[i] = le64toh(words[i]);
+}
+
+int tracedat_types_read(struct tracedat_types *t, const struct tep_record *rec,
+			struct tracedat_event *ev, struct spht_error *err)
+{
+	const uint8_t *data = rec->data;
+	const struct type *type;
+	int id, index;
+
+	if (rec->size < t->min_size)
+		goto too_short;
+	id = tep_data_type(t->tep, (struct tep_record *)rec);
+	if (id < 0 || id >= (int)MAX_ID)
+		id = 0; /* no event has this number */
+	index = t->by_id[id];
+	if (index == NOT_STORED) {
+		t->skipped[id]++;
+		return 0;
+	}
+	type = &t->types[index];
+	if (rec->size < type->min_size)
+		goto too_short;
+	ev->type = (uint8_t)index;
+	ev->pid = (int32_t)number(data, &t->pid);
+	ev->flags = (uint8_t)number(data, &t->flags);
+	ev->preempt = (uint8_t)number(data, &t->preempt);
+	ev->nwords = type->nwords;
+	memset(ev->v, 0, type->nwords * sizeof(ev->v[0]));
+	for (unsigned int i = 0; i < type->nr_fields; i++) {
+		const struct value *v = &type->values[i];
+
+		if (v->is_array)
+			read_array(data + v->place.offset, v->place.size, &ev->v[v->slot],
+				   v->nwords);
+		else
+			ev->v[v->slot] = number(data, &v->place);
+	}
+	return 1;
+
+too_short:
+	spht_error_set(err,
+		       "%s: damaged or unsupported trace.dat: CPU %d, time %llu: an event of %d "
+		       "bytes is shorter than its format; copy the file again, or record anew",
+		       t->file, rec->cpu, rec->ts, rec->size);
+	return -1;
+}

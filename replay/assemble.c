@@ -1,0 +1,621 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+#include <limits.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "replay/exit.h"
+#include "replay/thread.h"
+
+/* kvm_exit.isa and the exit reasons that matter here (vmx.h, svm.h). */
+#define ISA_VMX                1
+#define ISA_SVM                2
+#define VMX_REASON_EXCEPTION   0
+#define VMX_REASON_INVLPG      14
+#define VMX_REASON_CR_ACCESS   28
+#define VMX_REASON_EPT         48
+#define VMX_REASON_EPT_MISCONF 49
+#define VMX_REASON_INVPCID     58
+#define VMX_INTR_PF            0x8000030eu /* valid, hardware exception, vector 14 */
+#define VMX_INTR_MASK          0x800007ffu
+#define SVM_REASON_WRITE_CR3   0x13
+#define SVM_REASON_PF          0x4e
+#define SVM_REASON_INVLPG      0x79
+#define SVM_REASON_INVPCID     0xa2
+#define SVM_REASON_NPF         0x400
+
+struct spht_assemble {
+	int (*deliver)(void *arg, const struct spht_exit *exit, struct spht_error *err);
+	void *arg;
+	struct spht_assemble_stats stats;
+	struct spht_threads *threads;
+	struct spht_exit loose; /* scratch for events outside of windows */
+	struct spht_op loose_op;
+	int32_t *selected;
+	size_t nr_selected;
+};
+
+static const char *const class_names[SPHT_CLASS_NR] = {
+	[SPHT_CLASS_NONE] = "none",
+	[SPHT_CLASS_MMIO] = "mmio",
+	[SPHT_CLASS_GUEST] = "guest",
+	[SPHT_CLASS_PTWRITE_EMUL] = "ptwrite_emul",
+	[SPHT_CLASS_PTWRITE_UNSYNC] = "ptwrite_unsync",
+	[SPHT_CLASS_HUGE] = "huge",
+	[SPHT_CLASS_SPURIOUS] = "spurious",
+	[SPHT_CLASS_AD] = "ad",
+	[SPHT_CLASS_HIDDEN] = "hidden",
+	[SPHT_CLASS_RETRY] = "retry",
+};
+
+const char *spht_class_name(enum spht_class cls)
+{
+	return cls < SPHT_CLASS_NR ? class_names[cls] : "?";
+}
+
+/* METRICS section 1: the first rule that holds. */
+static enum spht_class classify(const struct spht_thread *t)
+{
+	const struct spht_exit *x = &t->exit;
+	bool leaf = x->walk.nr && x->walk.level[x->walk.nr - 1] == 1;
+
+	if ((x->pfec & SPHT_PF_RSVD) || t->mmio)
+		return SPHT_CLASS_MMIO;
+	if (x->walk.failed)
+		return SPHT_CLASS_GUEST;
+	if (t->emulated)
+		return SPHT_CLASS_PTWRITE_EMUL;
+	if (t->unsync_first)
+		return SPHT_CLASS_PTWRITE_UNSYNC;
+	if ((x->requested && x->req_level > 1) || x->direct_after || !leaf)
+		return SPHT_CLASS_HUGE;
+	if (x->requested && !t->nr_sets)
+		return SPHT_CLASS_SPURIOUS;
+	if (x->requested)
+		return x->walk.set_a || x->walk.set_d ? SPHT_CLASS_AD : SPHT_CLASS_HIDDEN;
+	return SPHT_CLASS_RETRY;
+}
+
+static enum spht_emul_sub emul_sub(const struct spht_exit *x)
+{
+	const struct spht_walk *w = &x->walk;
+	gfn_t leaf = w->nr ? spht_pte_gfn(w->pte[w->nr - 1]) : 0;
+
+	for (size_t i = 0; w->nr && i < x->nr_ops; i++)
+		if (x->ops[i].kind == SPHT_OP_ZAP && x->ops[i].gfn == leaf)
+			return SPHT_EMUL_C4;
+	return x->requested ? SPHT_EMUL_C3 : SPHT_EMUL_C2;
+}
+
+/*
+ * Part of hidden + ad that follows a guest fault on the same page of the same
+ * vCPU within fewer than 64 exits; a guest fault is followed once.  The ring
+ * holds the guest fault of each of the vCPU's last 64 exits.
+ */
+static bool is_refault(struct spht_thread *t, vpn_t vpn)
+{
+	bool found = false;
+
+	for (unsigned int i = 0; i < SPHT_REFAULT_RING; i++) {
+		if (t->guest_ring[i] != vpn)
+			continue;
+		t->guest_ring[i] = UINT64_MAX;
+		found = true;
+	}
+	return found;
+}
+
+/* 32-bit, PAE and 5-level roots show in the level of the first entry that the walk reads. */
+static bool skip_mode(struct spht_assemble_stats *st, const struct spht_exit *x)
+{
+	if (!x->walk.nr || x->walk.level[0] == 4)
+		return false;
+	st->mode_skipped++;
+	if (x->walk.level[0] == 5)
+		st->mode_5level++;
+	else if (x->walk.level[0] == 3)
+		st->mode_pae++;
+	else
+		st->mode_32bit++;
+	return true;
+}
+
+static int deliver(struct spht_assemble *a, struct spht_thread *t, struct spht_error *err)
+{
+	struct spht_exit *x = &t->exit;
+	struct spht_assemble_stats *st = &a->stats;
+	vpn_t vpn = spht_gva_vpn(x->gva);
+
+	st->exits_total++;
+	t->guest_ring[t->nr_exits % SPHT_REFAULT_RING] = UINT64_MAX;
+	if (x->is_pf && !skip_mode(st, x)) {
+		x->cls = classify(t);
+		x->nopaging = x->cls == SPHT_CLASS_HUGE && !x->walk.nr;
+		if (x->cls == SPHT_CLASS_PTWRITE_EMUL)
+			x->sub = emul_sub(x);
+		st->by_class[x->cls]++;
+		st->emul_sub[x->sub]++;
+		st->nopaging += x->nopaging;
+		if (x->cls == SPHT_CLASS_GUEST)
+			t->guest_ring[t->nr_exits % SPHT_REFAULT_RING] = vpn;
+		else if (x->cls == SPHT_CLASS_HIDDEN || x->cls == SPHT_CLASS_AD)
+			st->refault += is_refault(t, vpn);
+	}
+	t->nr_exits++;
+	t->open = false;
+	return a->deliver(a->arg, x, err);
+}
+
+static void window_open(struct spht_thread *t, const struct spht_event *ev)
+{
+	spht_thread_reset(t);
+	t->open = true;
+	t->exit.kind = SPHT_EXIT_WINDOW;
+	t->exit.t_exit = ev->ts;
+	t->exit.tid = ev->pid;
+	t->exit.vcpu = t->vcpu;
+}
+
+/* A window that never closes is neither an exit nor a fault: counted, not used. */
+static void window_drop(struct spht_assemble *a, struct spht_thread *t)
+{
+	if (t->open) {
+		a->stats.exits_incomplete++;
+		t->guest_ring[t->nr_exits % SPHT_REFAULT_RING] = UINT64_MAX;
+		t->nr_exits++;
+	}
+	t->open = false;
+	t->tentative = false;
+}
+
+static int on_exit_event(struct spht_assemble *a, struct spht_thread *t,
+			 const struct spht_event *ev, struct spht_error *err)
+{
+	struct spht_exit *x = &t->exit;
+	uint32_t reason = (uint32_t)ev->v[SPHT_EXIT_REASON];
+	uint32_t isa = (uint32_t)ev->v[SPHT_EXIT_ISA];
+
+	window_drop(a, t);
+	spht_threads_bind(a->threads, t, (uint16_t)ev->v[SPHT_EXIT_VCPU]);
+	window_open(t, ev);
+	x->reason = reason;
+	x->rip = ev->v[SPHT_EXIT_RIP];
+	if (isa == ISA_SVM) {
+		x->is_pf = reason == SVM_REASON_PF;
+		x->pfec = (uint32_t)ev->v[SPHT_EXIT_INFO1];
+		x->gva = ev->v[SPHT_EXIT_INFO2];
+		x->cr3_load = reason == SVM_REASON_WRITE_CR3;
+		x->invlpg = reason == SVM_REASON_INVLPG || reason == SVM_REASON_INVPCID;
+		if (reason == SVM_REASON_NPF)
+			goto tdp;
+	} else if (isa == ISA_VMX) {
+		uint32_t intr = (uint32_t)ev->v[SPHT_EXIT_INTR_INFO] & VMX_INTR_MASK;
+		uint32_t basic = reason & 0xffff;
+
+		x->is_pf = basic == VMX_REASON_EXCEPTION && intr == VMX_INTR_PF;
+		x->pfec = (uint32_t)ev->v[SPHT_EXIT_ERROR_CODE];
+		x->gva = ev->v[SPHT_EXIT_INFO1];
+		/* Qualification bits 3:0 = CR number, 5:4 = 0 for MOV to CR. */
+		x->cr3_load = basic == VMX_REASON_CR_ACCESS && (ev->v[SPHT_EXIT_INFO1] & 0x3f) == 3;
+		x->invlpg = basic == VMX_REASON_INVLPG || basic == VMX_REASON_INVPCID;
+		if (basic == VMX_REASON_EPT || basic == VMX_REASON_EPT_MISCONF)
+			goto tdp;
+	}
+	return 0;
+tdp:
+	spht_error_set(
+		err,
+		"the guest ran on nested page tables (EPT/NPT exit at %llu ns), not on shadow "
+		"paging; record with kvm_intel ept=0 or kvm_amd npt=0",
+		(unsigned long long)ev->ts);
+	return -1;
+}
+
+static int on_entry_event(struct spht_assemble *a, struct spht_thread *t,
+			  const struct spht_event *ev, struct spht_error *err)
+{
+	spht_threads_bind(a->threads, t, (uint16_t)ev->v[SPHT_ENTRY_VCPU]);
+	if (!t->open)
+		return 0;
+	t->exit.t_entry = ev->ts;
+	return deliver(a, t, err);
+}
+
+static void on_page_fault(struct spht_assemble *a, struct spht_thread *t,
+			  const struct spht_event *ev)
+{
+	struct spht_exit *x = &t->exit;
+
+	/* Only kernels whose kvm_exit says neither ISA nor error code need this one. */
+	(void)a;
+	if (!t->open || x->is_pf || x->pfec || x->gva)
+		return;
+	x->is_pf = true;
+	x->gva = ev->v[SPHT_PF_ADDRESS];
+	x->pfec = (uint32_t)ev->v[SPHT_PF_ERROR_CODE];
+}
+
+static void walk_begin(struct spht_thread *t, const struct spht_event *ev)
+{
+	struct spht_walk *w = t->nr_walks ? &t->other_walk : &t->exit.walk;
+
+	t->nr_walks++;
+	memset(w, 0, sizeof(*w));
+	w->addr = ev->v[SPHT_WALK_ADDR];
+	w->pferr = (uint32_t)ev->v[SPHT_WALK_PFERR];
+	t->walk = w;
+}
+
+static void walk_element(struct spht_thread *t, const struct spht_event *ev)
+{
+	struct spht_walk *w = t->walk;
+	uint8_t level = (uint8_t)ev->v[SPHT_ELEM_LEVEL];
+	struct spht_exit *x = &t->exit;
+
+	if (!w)
+		return;
+	/* A walk that lost the race for an A/D update starts again (KVM_MODEL trap 8). */
+	if (w->nr && level >= w->level[w->nr - 1])
+		w->nr = 0;
+	if (w->nr == 5)
+		return;
+	w->level[w->nr] = level;
+	w->pte[w->nr++] = ev->v[SPHT_ELEM_PTE];
+	/* The operand of an emulated store: where in guest memory it goes. */
+	if (t->emulated && w == &t->other_walk && (w->pferr & SPHT_PF_W) && level == 1 &&
+	    (ev->v[SPHT_ELEM_PTE] & SPHT_PTE_P)) {
+		x->store_known = true;
+		x->store_gpa = (ev->v[SPHT_ELEM_PTE] & SPHT_PTE_ADDR) | (w->addr & 0xfff);
+	} else if (t->emulated && w == &t->other_walk && (w->pferr & SPHT_PF_W) && level == 2 &&
+		   (ev->v[SPHT_ELEM_PTE] & (SPHT_PTE_P | SPHT_PTE_PS)) ==
+			   (SPHT_PTE_P | SPHT_PTE_PS)) {
+		x->store_known = true;
+		x->store_gpa = (ev->v[SPHT_ELEM_PTE] & SPHT_PTE_ADDR & ~0x1fffffull) |
+			       (w->addr & 0x1fffff);
+	}
+}
+
+static void fill_op(struct spht_op *op, const struct spht_event *ev)
+{
+	memset(op, 0, sizeof(*op));
+	switch (ev->id) {
+	case SPHT_EV_SET_SPTE:
+		op->kind = SPHT_OP_SET;
+		op->gfn = ev->v[SPHT_SET_GFN];
+		op->spte = ev->v[SPHT_SET_SPTE];
+		op->sptep = ev->v[SPHT_SET_SPTEP];
+		op->level = (uint8_t)ev->v[SPHT_SET_LEVEL];
+		return;
+	case SPHT_EV_SPTE_REQUESTED:
+		op->kind = SPHT_OP_REQUESTED;
+		op->gfn = ev->v[SPHT_REQ_GFN];
+		op->spte = ev->v[SPHT_REQ_PFN];
+		op->level = (uint8_t)ev->v[SPHT_REQ_LEVEL];
+		return;
+	case SPHT_EV_ZAP_ALL_FAST:
+		op->kind = SPHT_OP_ZAP_ALL;
+		return;
+	case SPHT_EV_GET_PAGE:
+		op->kind = SPHT_OP_GET;
+		op->created = ev->v[SPHT_SP_CREATED];
+		break;
+	case SPHT_EV_SYNC_PAGE:
+		op->kind = SPHT_OP_SYNC;
+		break;
+	case SPHT_EV_UNSYNC_PAGE:
+		op->kind = SPHT_OP_UNSYNC;
+		break;
+	default:
+		op->kind = SPHT_OP_ZAP;
+		break;
+	}
+	op->gfn = ev->v[SPHT_SP_GFN];
+	op->role = (uint32_t)ev->v[SPHT_SP_ROLE];
+	op->unsync = ev->v[SPHT_SP_UNSYNC];
+}
+
+/* A shadow-MMU event: into the thread's window, or on its own. */
+static int on_op(struct spht_assemble *a, struct spht_thread *t, const struct spht_event *ev,
+		 struct spht_error *err)
+{
+	struct spht_exit *x = &t->exit;
+	struct spht_op *op;
+
+	if (!t->open || ev->preamble) {
+		struct spht_exit *l = &a->loose;
+
+		memset(l, 0, sizeof(*l));
+		l->kind = SPHT_EXIT_LOOSE;
+		l->preamble = ev->preamble;
+		l->tid = ev->pid;
+		l->vcpu = t->vcpu;
+		l->t_exit = l->t_entry = ev->ts;
+		l->ops = &a->loose_op;
+		l->nr_ops = l->cap_ops = 1;
+		fill_op(l->ops, ev);
+		return a->deliver(a->arg, l, err);
+	}
+	if (x->nr_ops == x->cap_ops && spht_thread_grow_ops(t, err))
+		return -1;
+	op = &x->ops[x->nr_ops++];
+	fill_op(op, ev);
+	switch (op->kind) {
+	case SPHT_OP_REQUESTED:
+		x->requested = true;
+		x->req_level = op->level;
+		break;
+	case SPHT_OP_SET:
+		t->nr_sets++;
+		break;
+	case SPHT_OP_UNSYNC:
+		if (!t->nr_sets)
+			t->unsync_first = true;
+		break;
+	case SPHT_OP_GET:
+		/* role.direct: bit 7 since 5.10, which has spte_requested at all. */
+		if (x->requested && (op->role & (1u << 7)))
+			x->direct_after = true;
+		break;
+	default:
+		break;
+	}
+	return 0;
+}
+
+/*
+ * kvm_pvm records neither exit nor entry (METRICS section 1): a walk opens a
+ * window.  After an emulation it may be the emulator's own operand walk, so it
+ * opens one only if its P bit is set or if what follows shows a fault handled.
+ */
+static int pvm_walk(struct spht_assemble *a, struct spht_thread *t, const struct spht_event *ev,
+		    struct spht_error *err)
+{
+	bool p = ev->v[SPHT_WALK_PFERR] & SPHT_PF_P;
+
+	if (t->open && t->emulated && !p) {
+		t->tentative = true;
+		t->tentative_error = false;
+		t->tentative_ev = *ev;
+		return 0;
+	}
+	if (t->open && deliver(a, t, err))
+		return -1;
+	t->tentative = false;
+	window_open(t, ev);
+	t->exit.is_pf = true;
+	t->exit.gva = ev->v[SPHT_WALK_ADDR];
+	t->exit.pfec = (uint32_t)ev->v[SPHT_WALK_PFERR];
+	return 0;
+}
+
+/* The walk held back was a fault's after all: close the old window, open its own. */
+static int pvm_promote(struct spht_assemble *a, struct spht_thread *t, struct spht_error *err)
+{
+	struct spht_walk w = t->other_walk;
+	struct spht_event ev = t->tentative_ev;
+
+	t->tentative = false;
+	t->exit.store_known = false;
+	if (deliver(a, t, err))
+		return -1;
+	window_open(t, &ev);
+	t->exit.is_pf = true;
+	t->exit.gva = ev.v[SPHT_WALK_ADDR];
+	t->exit.pfec = (uint32_t)ev.v[SPHT_WALK_PFERR];
+	t->exit.walk = w;
+	t->nr_walks = 1;
+	t->walk = &t->exit.walk;
+	return 0;
+}
+
+static bool is_fault_op(uint8_t id)
+{
+	return id == SPHT_EV_GET_PAGE || id == SPHT_EV_SPTE_REQUESTED ||
+	       id == SPHT_EV_UNSYNC_PAGE || id == SPHT_EV_SET_SPTE;
+}
+
+static int on_pvm(struct spht_assemble *a, struct spht_thread *t, const struct spht_event *ev,
+		  struct spht_error *err)
+{
+	if (ev->id == SPHT_EV_PAGETABLE_WALK)
+		return pvm_walk(a, t, ev, err);
+	if (t->tentative) {
+		if (ev->id == SPHT_EV_WALKER_ERROR)
+			t->tentative_error = true;
+		else if (is_fault_op(ev->id) ||
+			 (ev->id == SPHT_EV_INJ_EXCEPTION && t->tentative_error &&
+			  ev->v[SPHT_INJ_EXCEPTION] == 14))
+			return pvm_promote(a, t, err);
+	}
+	return 0;
+}
+
+static int on_loss(struct spht_assemble *a, const struct spht_event *ev, struct spht_error *err)
+{
+	struct spht_exit *l = &a->loose;
+	struct spht_thread *t;
+
+	if (ev->v[0] == UINT64_MAX)
+		a->stats.lost_unknown++;
+	else
+		a->stats.lost_events += ev->v[0];
+	/* Any thread may have run on the CPU that lost events. */
+	for (size_t i = 0; (t = spht_threads_at(a->threads, i)); i++)
+		window_drop(a, t);
+	memset(l, 0, sizeof(*l));
+	l->kind = SPHT_EXIT_LOSS;
+	l->t_exit = l->t_entry = ev->ts;
+	l->lost = ev->v[0];
+	return a->deliver(a->arg, l, err);
+}
+
+static bool is_selected(const struct spht_assemble *a, const struct spht_thread *t)
+{
+	if (!a->nr_selected || !t->is_vcpu)
+		return true;
+	for (size_t i = 0; i < a->nr_selected; i++)
+		if (a->selected[i] == t->tid)
+			return true;
+	return false;
+}
+
+static int dispatch(struct spht_assemble *a, struct spht_thread *t, const struct spht_event *ev,
+		    struct spht_error *err)
+{
+	switch (ev->id) {
+	case SPHT_EV_EXIT:
+		return on_exit_event(a, t, ev, err);
+	case SPHT_EV_ENTRY:
+		return on_entry_event(a, t, ev, err);
+	case SPHT_EV_PAGE_FAULT:
+		on_page_fault(a, t, ev);
+		break;
+	case SPHT_EV_PAGETABLE_WALK:
+		if (t->open)
+			walk_begin(t, ev);
+		break;
+	case SPHT_EV_PAGING_ELEMENT:
+		if (t->open)
+			walk_element(t, ev);
+		break;
+	case SPHT_EV_WALKER_ERROR:
+		if (t->open && t->walk) {
+			t->walk->failed = true;
+			t->walk->error = (uint32_t)ev->v[SPHT_WERR_PFERR];
+		}
+		break;
+	case SPHT_EV_SET_ACCESSED_BIT:
+		if (t->open && t->walk)
+			t->walk->set_a = true;
+		break;
+	case SPHT_EV_SET_DIRTY_BIT:
+		if (t->open && t->walk)
+			t->walk->set_d = true;
+		break;
+	case SPHT_EV_EMULATE_INSN:
+		t->emulated = true;
+		break;
+	case SPHT_EV_MMIO:
+	case SPHT_EV_HANDLE_MMIO_PAGE_FAULT:
+	case SPHT_EV_MARK_MMIO_SPTE:
+		t->mmio = true;
+		break;
+	case SPHT_EV_CR:
+		if (t->open && ev->v[SPHT_CR_RW] && ev->v[SPHT_CR_CR] == 3) {
+			t->exit.cr3_load = t->exit.cr3_known = true;
+			t->exit.cr3 = ev->v[SPHT_CR_VAL];
+		}
+		break;
+	case SPHT_EV_GET_PAGE:
+	case SPHT_EV_SYNC_PAGE:
+	case SPHT_EV_UNSYNC_PAGE:
+	case SPHT_EV_PREPARE_ZAP_PAGE:
+	case SPHT_EV_SET_SPTE:
+	case SPHT_EV_SPTE_REQUESTED:
+	case SPHT_EV_ZAP_ALL_FAST:
+		return on_op(a, t, ev, err);
+	case SPHT_EV_TDP_SPTE_CHANGED:
+		spht_error_set(
+			err,
+			"the guest ran on nested page tables (kvm_tdp_mmu_spte_changed at %llu "
+			"ns), not on shadow paging; record with kvm_intel ept=0 or kvm_amd "
+			"npt=0",
+			(unsigned long long)ev->ts);
+		return -1;
+	case SPHT_EV_UNKNOWN:
+		a->stats.unknown_events++;
+		break;
+	default:
+		break;
+	}
+	return 0;
+}
+
+int spht_assemble_event(struct spht_assemble *a, const struct spht_event *ev,
+			struct spht_error *err)
+{
+	struct spht_thread *t;
+	int ret;
+
+	if (ev->id == SPHT_EV_LOST)
+		return on_loss(a, ev, err);
+	t = spht_threads_find(a->threads, ev->pid, err);
+	if (!t)
+		return -1;
+	if (ev->preamble) {
+		a->stats.preamble++;
+		if (ev->id == SPHT_EV_ENTRY)
+			spht_threads_bind(a->threads, t, (uint16_t)ev->v[SPHT_ENTRY_VCPU]);
+		return dispatch(a, t, ev, err);
+	}
+	if (!a->stats.events++)
+		a->stats.t_first = ev->ts;
+	a->stats.t_last = ev->ts;
+	if (!a->stats.has_exits) {
+		if (on_pvm(a, t, ev, err))
+			return -1;
+	} else if (!is_selected(a, t)) {
+		if (ev->id == SPHT_EV_EXIT || ev->id == SPHT_EV_ENTRY)
+			return 0;
+	}
+	ret = dispatch(a, t, ev, err);
+	if (!a->stats.has_exits && t->open)
+		t->exit.t_entry = ev->ts;
+	return ret;
+}
+
+int spht_assemble_finish(struct spht_assemble *a, struct spht_error *err)
+{
+	struct spht_thread *t;
+
+	for (size_t i = 0; (t = spht_threads_at(a->threads, i)); i++) {
+		if (!a->stats.has_exits && t->open && deliver(a, t, err))
+			return -1;
+		window_drop(a, t);
+	}
+	a->stats.vcpus = spht_threads_vcpus(a->threads, a->nr_selected != 0, err);
+	return a->stats.vcpus == UINT_MAX ? -1 : 0;
+}
+
+struct spht_assemble *spht_assemble_open(bool has_exits,
+					 int (*fn)(void *arg, const struct spht_exit *exit,
+						   struct spht_error *err),
+					 void *arg)
+{
+	struct spht_assemble *a = calloc(1, sizeof(*a));
+
+	if (!a)
+		return NULL;
+	a->threads = spht_threads_open();
+	if (!a->threads) {
+		free(a);
+		return NULL;
+	}
+	a->deliver = fn;
+	a->arg = arg;
+	a->stats.has_exits = has_exits;
+	return a;
+}
+
+int spht_assemble_select(struct spht_assemble *a, const int32_t *tids, size_t nr)
+{
+	a->selected = malloc(nr * sizeof(*tids) + 1);
+	if (!a->selected)
+		return -1;
+	memcpy(a->selected, tids, nr * sizeof(*tids));
+	a->nr_selected = nr;
+	return 0;
+}
+
+const struct spht_assemble_stats *spht_assemble_stats(const struct spht_assemble *a)
+{
+	return &a->stats;
+}
+
+void spht_assemble_close(struct spht_assemble *a)
+{
+	if (!a)
+		return;
+	spht_threads_close(a->threads);
+	free(a->selected);
+	free(a);
+}

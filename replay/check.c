@@ -1,0 +1,314 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+#include <string.h>
+
+#include "replay/observe-local.h"
+
+/* Present, too weak or strong enough for this access: from the recorded SPTE's bits. */
+static int strength(const struct spht_observed *o, const struct spht_obs_where *w,
+		    const struct spht_obs_info *info, uint32_t pfec)
+{
+	bool writable = spht_bit(o->mmu.pages[w->page].writable, w->index);
+
+	if ((pfec & SPHT_PF_W) && !writable)
+		return SPHT_BELIEF_WEAK;
+	if (info->proven)
+		return SPHT_BELIEF_STRONG;
+	if ((pfec & SPHT_PF_U) && !(info->spte & SPHT_PTE_U))
+		return SPHT_BELIEF_WEAK;
+	if ((pfec & SPHT_PF_FETCH) && (info->spte & SPHT_PTE_NX))
+		return SPHT_BELIEF_WEAK;
+	return SPHT_BELIEF_STRONG;
+}
+
+static bool got_page(const struct spht_observed *o, const struct spht_exit *x, uint32_t page)
+{
+	for (size_t i = 0; i < x->nr_ops; i++) {
+		const struct spht_op *op = &x->ops[i];
+
+		if (op->kind == SPHT_OP_GET &&
+		    spht_idmap_find(&o->shadow.pages, op->gfn,
+				    spht_role_identity(o->shadow.layout, op->role)) == page)
+			return true;
+	}
+	return false;
+}
+
+/*
+ * What the model says of the faulting entry before it sees the outcome; -1: it
+ * cannot know, -2: memory is short.
+ */
+static int believe(struct spht_observed *o, const struct spht_obs_where *w,
+		   const struct spht_exit *x)
+{
+	struct spht_mmu_page *p = &o->mmu.pages[w->page];
+	struct spht_obs_info *info;
+
+	if (!p->exists && !o->pages[w->page].seen && !got_page(o, x, w->page)) {
+		/* Used without ever having been got: it is older than the trace. */
+		if (spht_obs_assume(o, w->page))
+			return -2;
+		o->pages[w->page].seen = true;
+	}
+	if (!p->exists)
+		return SPHT_BELIEF_ABSENT;
+	if (spht_bit(p->unknown, w->index))
+		return -1;
+	if (!spht_bit(p->present, w->index))
+		return SPHT_BELIEF_ABSENT;
+	switch (spht_mmu_missing(&o->mmu, w->path, w->page, w->leaf_level, spht_gva_vpn(x->gva))) {
+	case 0:
+		break;
+	case SPHT_PATH_UNKNOWN:
+		return -1;
+	default:
+		return SPHT_BELIEF_ABSENT;
+	}
+	info = spht_obs_info(o, w->page, w->index);
+	if (!info || info->preamble)
+		return -1;
+	return strength(o, w, info, x->pfec);
+}
+
+/* Does the walk show another mapping than the entry was made from? */
+static bool mapping_changed(const struct spht_obs_info *info, const struct spht_exit *x)
+{
+	uint64_t pte = x->walk.pte[x->walk.nr - 1];
+
+	if (info->proven || x->walk.level[x->walk.nr - 1] != 1)
+		return false;
+	return info->gfn != (uint32_t)spht_pte_gfn(pte) ||
+	       ((info->spte & SPHT_PTE_W) && !(pte & SPHT_PTE_W)) ||
+	       ((info->spte ^ pte) & SPHT_PTE_NX);
+}
+
+/*
+ * The hardware found nothing where the model holds an entry.  It went without
+ * an event, at the earliest at the last sync of its page; not before a
+ * prefetch group of that page passed it over.
+ */
+static int silent_drop(struct spht_observed *o, const struct spht_obs_vcpu *v,
+		       const struct spht_obs_where *w, const struct spht_exit *x)
+{
+	struct spht_obs_info *info = spht_obs_info(o, w->page, w->index);
+	const struct spht_obs_page *p = &o->pages[w->page];
+	uint32_t looked = p->group_step[w->index / 8];
+
+	if (mapping_changed(info, x))
+		o->fid.drops[SPHT_DROP_CHANGED]++;
+	else if (p->last_sync > info->step)
+		o->fid.drops[SPHT_DROP_SYNCED]++;
+	else if (v->last_flush > info->step)
+		o->fid.drops[SPHT_DROP_FLUSHED]++;
+	else
+		o->fid.drops[SPHT_DROP_UNEXPLAINED]++;
+	if (p->last_sync > info->step && p->last_sync > looked && p->last_sync < o->step) {
+		spht_mmu_drop(&o->mmu, w->page, w->index);
+		return spht_steps_drop(&o->steps, p->last_sync, w->page, w->index);
+	}
+	return spht_obs_drop(o, w->page, w->index);
+}
+
+/* No SPTE was set, so the leaf's was there and right; its path may have been missing. */
+static void check_spurious(struct spht_observed *o, const struct spht_obs_where *w)
+{
+	const struct spht_mmu_page *p = &o->mmu.pages[w->page];
+	bool present = o->always >= 0 ? o->always : spht_bit(p->present, w->index);
+
+	if (spht_bit(p->unknown, w->index))
+		o->fid.unknown_start++;
+	else
+		o->fid.spurious[!present]++;
+}
+
+int spht_obs_check_fault(struct spht_observed *o, struct spht_obs_vcpu *v, struct spht_obs_where *w,
+			 const struct spht_exit *x)
+{
+	struct spht_mmu_page *p = &o->mmu.pages[w->page];
+	bool hw = x->pfec & SPHT_PF_P, counted;
+	int belief = believe(o, w, x), answer = belief;
+	struct spht_step *s = &o->steps.v[o->step];
+	bool writable = spht_bit(p->writable, w->index);
+
+	if (belief == -2)
+		return -1;
+	counted = x->cls == SPHT_CLASS_HIDDEN || x->cls == SPHT_CLASS_AD ||
+		  x->cls == SPHT_CLASS_HUGE;
+	if (o->always >= 0)
+		answer = o->always ? SPHT_BELIEF_STRONG : SPHT_BELIEF_ABSENT;
+	if (counted && belief >= 0)
+		o->fid.pbit[x->cls][hw][answer]++;
+	else if (counted)
+		o->fid.unknown_start++;
+	if (x->cls == SPHT_CLASS_SPURIOUS)
+		check_spurious(o, w);
+	if (hw && spht_bit(p->present, w->index)) {
+		struct spht_obs_info *info = spht_obs_info(o, w->page, w->index);
+
+		if (info && info->prefetch_do)
+			o->steps.dos[info->prefetch_do - 1].touched = true;
+	}
+	/* What-ifs may only be spared a P=1 fault for want of W where W is what they have more. */
+	if (hw && !((x->pfec & SPHT_PF_W) && !writable))
+		s->flags |= SPHT_STEP_FORCED;
+	if (x->cls == SPHT_CLASS_GUEST)
+		goto snapshot;
+	if (!hw && counted && belief > SPHT_BELIEF_ABSENT) {
+		if (silent_drop(o, v, w, x))
+			return -1;
+	} else if (!hw && spht_bit(p->present, w->index) && x->cls != SPHT_CLASS_SPURIOUS &&
+		   !spht_mmu_missing(&o->mmu, w->path, w->page, w->leaf_level,
+				     spht_gva_vpn(x->gva))) {
+		if (spht_obs_drop(o, w->page, w->index))
+			return -1;
+	} else if (!hw) {
+		spht_bit_clear(p->unknown, w->index);
+	}
+	if ((hw || x->cls == SPHT_CLASS_SPURIOUS) && !spht_bit(p->present, w->index)) {
+		struct spht_obs_info *info = spht_obs_info(o, w->page, w->index);
+
+		if (!info)
+			return -1;
+		info->proven = true;
+		info->step = o->step;
+		spht_mmu_set(&o->mmu, w->page, w->index, false);
+		if (spht_steps_do(&o->steps, SPHT_DO_PROVE, w->page, w->index, false))
+			return -1;
+	}
+snapshot:
+	w->before = p->present[w->index / 64];
+	w->unknown = p->unknown[w->index / 64];
+	return 0;
+}
+
+static int add_evidence(struct spht_observed *o, const struct spht_obs_where *w, unsigned int index,
+			enum spht_evidence_kind kind, gfn_t gfn, uint64_t bits)
+{
+	const struct spht_mmu_page *p = &o->mmu.pages[w->page];
+	struct spht_evidence ev = {
+		.table = w->table,
+		.index = (uint16_t)index,
+		.kind = kind,
+		.step = o->step,
+		.gfn = gfn,
+		.w = bits & SPHT_PTE_W,
+		.a = bits & SPHT_PTE_A,
+		.d = bits & SPHT_PTE_D,
+		.frozen_since = SPHT_NOT_FROZEN,
+	};
+
+	/* A write-protected table has not changed since it was created or synced. */
+	if (!w->direct && p->exists && !p->unsync && p->sync_pos < o->step)
+		ev.frozen_since = p->sync_pos;
+	return spht_guest_evidence(o->guest, &ev);
+}
+
+int spht_obs_leaf_evidence(struct spht_observed *o, const struct spht_obs_where *w,
+			   const struct spht_exit *x)
+{
+	uint64_t pte = x->walk.pte[x->walk.nr - 1];
+	gfn_t gfn = spht_pte_gfn(pte);
+
+	if (!(pte & SPHT_PTE_P))
+		return add_evidence(o, w, w->index, SPHT_EVIDENCE_ABSENT, 0, 0);
+	if (w->direct)
+		gfn = (gfn & ~511ull) + w->index;
+	return add_evidence(o, w, w->index, SPHT_EVIDENCE_PRESENT, gfn, pte);
+}
+
+int spht_obs_prefetched(struct spht_observed *o, struct spht_obs_where *w, unsigned int index,
+			const struct spht_op *op)
+{
+	uint64_t bit = 1ull << (index & 63);
+	unsigned int span = index ^ w->index;
+	bool here = index / 64 == w->index / 64u;
+	struct spht_obs_info *info = spht_obs_info(o, w->page, index);
+	bool believed = here ? w->before & bit : spht_mmu_present(&o->mmu, w->page, index);
+	bool answer = o->always >= 0 ? o->always : believed;
+
+	if (!info)
+		return -1;
+	o->spans[span ? 32 - __builtin_clz(span) : 0]++;
+	if ((here && w->unknown & bit) || info->preamble)
+		o->fid.unknown_start++;
+	else
+		o->fid.prefetched[answer]++;
+	info->preamble = false;
+	info->gfn = (uint32_t)op->gfn;
+	if (believed && spht_obs_drop(o, w->page, index))
+		return -1;
+	if (here)
+		w->prefetched |= bit;
+	return add_evidence(o, w, index, SPHT_EVIDENCE_PREFETCHED, op->gfn, op->spte);
+}
+
+/*
+ * What a prefetch group says of the entries that it did not set (pte_prefetch
+ * goes up, skips present ones, stops at the first that does not qualify): below
+ * the last one set, they were present; the first absent one after it stopped it.
+ */
+int spht_obs_group_evidence(struct spht_observed *o, struct spht_obs_where *w)
+{
+	unsigned int base = w->index & ~(o->window - 1) & 63, shift = w->index & ~63u;
+	unsigned int self = w->index & 63, last;
+	uint64_t group = (o->window == 64 ? ~0ull : (1ull << o->window) - 1) << base;
+	uint64_t set = w->prefetched & group;
+
+	for (unsigned int i = 0; i < o->window; i += 8)
+		o->pages[w->page].group_step[(shift + base + i) / 8] = o->step;
+	if (w->leaf_level != 1 || w->direct || o->window == 1 || !w->demand_done)
+		return 0;
+	last = set ? 63 - (unsigned int)__builtin_clzll(set) : base;
+	for (unsigned int i = base; i < base + o->window; i++) {
+		uint64_t bit = 1ull << i;
+		bool present = w->before & bit;
+		bool answer = o->always >= 0 ? o->always : present;
+
+		if (i == self || (set & bit))
+			continue;
+		if (set && i < last) {
+			if (w->unknown & bit)
+				o->fid.unknown_start++;
+			else
+				o->fid.kept[!answer]++;
+			if (!present) {
+				struct spht_obs_info *info = spht_obs_info(o, w->page, shift + i);
+
+				if (!info)
+					return -1;
+				info->proven = true;
+				info->step = o->step;
+				spht_mmu_set(&o->mmu, w->page, shift + i, false);
+				if (spht_steps_do(&o->steps, SPHT_DO_PROVE, w->page, shift + i,
+						  false))
+					return -1;
+			}
+			if (add_evidence(o, w, shift + i, SPHT_EVIDENCE_KEPT, 0, 0))
+				return -1;
+		} else if (!present && !(w->unknown & bit)) {
+			w->has_stop = true;
+			w->stop = (uint16_t)(shift + i);
+			return add_evidence(o, w, shift + i, SPHT_EVIDENCE_REFUSED, 0, 0);
+		} else if (!present) {
+			return 0; /* it stopped here, or the entry was present: not known */
+		}
+	}
+	return 0;
+}
+
+unsigned int spht_observed_window(const struct spht_observed *o)
+{
+	uint64_t all = 0, beyond = 0;
+	unsigned int w;
+
+	for (unsigned int i = 0; i < 10; i++)
+		all += o->spans[i];
+	if (!all)
+		return o->steps.nr ? 1 : 0;
+	/* Entries that fit no group are misbound ones: at most one in a thousand. */
+	for (w = 9; w > 0; w--) {
+		beyond += o->spans[w];
+		if (beyond * 1000 > all)
+			break;
+	}
+	return 1u << w;
+}

@@ -1,0 +1,89 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+#include <jansson.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "replay/costs.h"
+
+#define MAX_NS 1000000000ull
+
+/* {"value": N, "source": "..."}: a number without a source is refused. */
+static int get(const json_t *root, const char *key, double max, double *out, struct spht_error *err,
+	       const char *path)
+{
+	const json_t *o = json_object_get(root, key);
+	const json_t *v = json_object_get(o, "value");
+	const char *source = json_string_value(json_object_get(o, "source"));
+
+	if (!json_is_number(v) || !source || !*source) {
+		spht_error_set(err,
+			       "%s: %s must be {\"value\": NUMBER, \"source\": TEXT}, see "
+			       "replay/costs/default.json",
+			       path, key);
+		return -1;
+	}
+	*out = json_number_value(v);
+	if (*out >= 0 && *out <= max)
+		return 0;
+	spht_error_set(err, "%s: %s = %g is outside of 0..%g", path, key, *out, max);
+	return -1;
+}
+
+static int get_ns(const json_t *root, const char *key, uint64_t *out, struct spht_error *err,
+		  const char *path)
+{
+	double v;
+
+	if (get(root, key, MAX_NS, &v, err, path))
+		return -1;
+	*out = (uint64_t)v;
+	return 0;
+}
+
+static int parse(struct spht_costs *c, const json_t *root, const char *path, struct spht_error *err)
+{
+	const char *name = json_string_value(json_object_get(root, "name"));
+	char key[64];
+	double limit;
+
+	if (!name || !*name || strlen(name) >= sizeof(c->name) || strpbrk(name, ",\"\n\r")) {
+		spht_error_set(err, "%s: \"name\" must be 1..%zu characters without , or \"", path,
+			       sizeof(c->name) - 1);
+		return -1;
+	}
+	strcpy(c->name, name);
+	for (unsigned int cls = SPHT_CLASS_MMIO; cls < SPHT_CLASS_NR; cls++) {
+		snprintf(key, sizeof(key), "exit_%s_ns", spht_class_name(cls));
+		if (get_ns(root, key, &c->exit_ns[cls], err, path))
+			return -1;
+	}
+	if (get_ns(root, "exit_other_ns", &c->other_exit_ns, err, path) ||
+	    get_ns(root, "helper_wake_ns", &c->helper_wake_ns, err, path) ||
+	    get_ns(root, "helper_read_ns", &c->helper_read_ns, err, path) ||
+	    get_ns(root, "helper_build_ns", &c->helper_build_ns, err, path) ||
+	    get_ns(root, "helper_page_ns", &c->helper_page_ns, err, path) ||
+	    get(root, "queue_limit", 1 << 20, &limit, err, path) ||
+	    get(root, "touch_probability", 1, &c->touch_probability, err, path))
+		return -1;
+	c->queue_limit = (uint64_t)limit;
+	return 0;
+}
+
+int spht_costs_load(struct spht_costs *c, const char *path, struct spht_error *err)
+{
+	bool builtin = !strcmp(path, "default");
+	json_error_t je;
+	json_t *root = builtin ? json_loads(spht_costs_default, JSON_REJECT_DUPLICATES, &je)
+			       : json_load_file(path, JSON_REJECT_DUPLICATES, &je);
+	int ret;
+
+	memset(c, 0, sizeof(*c));
+	if (!root) {
+		spht_error_set(err, "%s: line %d: %s; expected a cost profile (JSON)", path,
+			       je.line, je.text);
+		return -1;
+	}
+	ret = parse(c, root, path, err);
+	json_decref(root);
+	return ret;
+}

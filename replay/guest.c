@@ -1,0 +1,352 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+#include <stdlib.h>
+#include <string.h>
+
+#include "replay/guest.h"
+
+/* fault_around_bytes, 64 KiB since Linux 3.15: do_fault_around() maps aligned groups. */
+#define FAULT_AROUND 16u
+
+/* Entries are allocated by chunks: most tables are sparse. */
+#define CHUNK        32u
+#define TABLE_CHUNKS (SPHT_PT_ENTRIES / CHUNK)
+
+#define KIND_NONE    0xff
+
+struct entry {
+	uint32_t gfn;
+	uint32_t step; /* of the last evidence */
+	uint16_t incarnation;
+	uint8_t kind; /* enum spht_evidence_kind of the last evidence, KIND_NONE */
+	bool generation;
+	bool w, loose_w; /* loose_w: w is only a lower bound */
+	uint8_t state[SPHT_WORLD_NR]; /* as of the last change emitted */
+};
+
+struct table {
+	struct entry *chunk[TABLE_CHUNKS];
+	uint32_t around[SPHT_PT_ENTRIES / FAULT_AROUND]; /* step of the last refault there */
+	uint32_t born; /* step after which this incarnation can have begun */
+	uint16_t incarnation;
+};
+
+struct changes {
+	struct spht_change *v;
+	size_t nr, cap;
+};
+
+struct spht_guest {
+	struct table *tables;
+	uint32_t nr;
+	uint64_t entries;
+	struct changes world[SPHT_WORLD_NR];
+};
+
+const char *spht_world_name(enum spht_world w)
+{
+	static const char *const names[] = {"strict", "inferred", "optimistic"};
+
+	return w < SPHT_WORLD_NR ? names[w] : "?";
+}
+
+struct spht_guest *spht_guest_open(void)
+{
+	return calloc(1, sizeof(struct spht_guest));
+}
+
+void spht_guest_close(struct spht_guest *g)
+{
+	if (!g)
+		return;
+	for (uint32_t t = 0; t < g->nr; t++)
+		for (unsigned int c = 0; c < TABLE_CHUNKS; c++)
+			free(g->tables[t].chunk[c]);
+	free(g->tables);
+	for (unsigned int w = 0; w < SPHT_WORLD_NR; w++)
+		free(g->world[w].v);
+	free(g);
+}
+
+static struct table *get_table(struct spht_guest *g, uint32_t id)
+{
+	uint32_t cap = g->nr ? g->nr : 256;
+	void *p;
+
+	if (id < g->nr)
+		return &g->tables[id];
+	while (cap <= id)
+		cap *= 2;
+	p = realloc(g->tables, cap * sizeof(*g->tables));
+	if (!p)
+		return NULL;
+	g->tables = p;
+	memset(g->tables + g->nr, 0, (cap - g->nr) * sizeof(*g->tables));
+	g->nr = cap;
+	return &g->tables[id];
+}
+
+static struct entry *get_entry(struct spht_guest *g, struct table *t, unsigned int index)
+{
+	struct entry **chunk = &t->chunk[index / CHUNK];
+	struct entry *e;
+
+	if (!*chunk) {
+		*chunk = calloc(CHUNK, sizeof(**chunk));
+		if (!*chunk)
+			return NULL;
+		for (unsigned int i = 0; i < CHUNK; i++) {
+			(*chunk)[i].kind = KIND_NONE;
+			(*chunk)[i].incarnation = t->incarnation;
+		}
+	}
+	e = &(*chunk)[index % CHUNK];
+	if (e->kind == KIND_NONE && !e->step)
+		g->entries++;
+	return e;
+}
+
+/* @e's state in @world becomes @state from just after @step on. */
+static int emit(struct spht_guest *g, enum spht_world world, struct entry *e, uint32_t table,
+		unsigned int index, uint32_t step, uint8_t state)
+{
+	struct changes *c = &g->world[world];
+
+	if (e->state[world] == state)
+		return 0;
+	if (c->nr == c->cap) {
+		size_t cap = c->cap ? c->cap * 2 : 65536;
+		void *p = realloc(c->v, cap * sizeof(*c->v));
+
+		if (!p)
+			return -1;
+		c->v = p;
+		c->cap = cap;
+	}
+	c->v[c->nr++] = (struct spht_change){step, table, (uint16_t)index, state};
+	e->state[world] = state;
+	return 0;
+}
+
+static bool is_present(uint8_t kind)
+{
+	return kind == SPHT_EVIDENCE_PRESENT || kind == SPHT_EVIDENCE_PREFETCHED ||
+	       kind == SPHT_EVIDENCE_KEPT;
+}
+
+/* The entry as the evidence shows it, for the time before that evidence. */
+static uint8_t state_of(const struct entry *e, const struct spht_evidence *ev)
+{
+	uint8_t gen = e->generation ? SPHT_GPTE_GENERATION : 0;
+
+	switch (ev->kind) {
+	case SPHT_EVIDENCE_PRESENT:
+		return gen | SPHT_GPTE_DECIDED | SPHT_GPTE_PRESENT | (ev->a ? SPHT_GPTE_A : 0) |
+		       (ev->w && ev->d ? SPHT_GPTE_WRITABLE : 0);
+	case SPHT_EVIDENCE_PREFETCHED:
+		return gen | SPHT_GPTE_DECIDED | SPHT_GPTE_PRESENT | SPHT_GPTE_A |
+		       (ev->w ? SPHT_GPTE_WRITABLE : 0);
+	default:
+		return SPHT_GPTE_DECIDED;
+	}
+}
+
+/*
+ * One interval of one entry, between its last evidence (@e, or nothing since
+ * @born) and @ev.  @same: both show the same mapping.
+ */
+static int close_interval(struct spht_guest *g, const struct table *t, struct entry *e,
+			  const struct spht_evidence *ev, bool same)
+{
+	uint32_t born = t->born, since = ev->frozen_since, around;
+	bool now = is_present(ev->kind), before = is_present(e->kind);
+	uint8_t st = state_of(e, ev), s;
+	uint32_t from = e->kind == KIND_NONE ? born : e->step;
+	uint8_t keep = e->state[SPHT_WORLD_OPTIMISTIC];
+
+	/* KEPT says nothing new of the value: the entry goes on as it was. */
+	if (ev->kind == SPHT_EVIDENCE_KEPT)
+		st = before ? keep : SPHT_GPTE_DECIDED | SPHT_GPTE_PRESENT | SPHT_GPTE_A;
+
+	/* strict: only between two pieces of evidence that agree. */
+	if (now && before && same)
+		s = st;
+	else if (!now && e->kind == ev->kind)
+		s = SPHT_GPTE_DECIDED;
+	else
+		s = 0;
+	if (emit(g, SPHT_WORLD_STRICT, e, ev->table, ev->index, from, s))
+		return -1;
+
+	/* optimistic: present as early and as long as nothing contradicts. */
+	if (now)
+		s = st;
+	else if (before)
+		s = keep;
+	else
+		s = e->kind == KIND_NONE ? 0 : SPHT_GPTE_DECIDED;
+	if (emit(g, SPHT_WORLD_OPTIMISTIC, e, ev->table, ev->index, from, s))
+		return -1;
+
+	/*
+	 * inferred: a mapping stays until contrary evidence.  A new one is there
+	 * since its table was last writable for the guest, at the latest; and if
+	 * no fault on it was seen, since the last guest fault in its fault-around
+	 * group was served, for nothing else maps pages one by one.
+	 */
+	if (before && (!now || same))
+		s = now ? st : e->state[SPHT_WORLD_INFERRED];
+	else
+		s = before || e->kind == KIND_NONE ? 0 : SPHT_GPTE_DECIDED;
+	if (emit(g, SPHT_WORLD_INFERRED, e, ev->table, ev->index, from, s))
+		return -1;
+	if (!now || (before && same))
+		return 0;
+	around = t->around[ev->index / FAULT_AROUND];
+	if (around > from && (since == SPHT_NOT_FROZEN || around < since))
+		since = around;
+	if (since == SPHT_NOT_FROZEN || since >= ev->step)
+		return 0;
+	return emit(g, SPHT_WORLD_INFERRED, e, ev->table, ev->index, since > from ? since : from,
+		    st);
+}
+
+/* The state right after the evidence, before any later one is known. */
+static int open_interval(struct spht_guest *g, struct entry *e, const struct spht_evidence *ev,
+			 bool a_set)
+{
+	uint8_t s = state_of(e, ev);
+
+	if (ev->kind == SPHT_EVIDENCE_KEPT)
+		return 0;
+	/* The walk itself sets A (and D on a write): from here on the entry has them. */
+	if (a_set)
+		s |= SPHT_GPTE_A;
+	if (emit(g, SPHT_WORLD_OPTIMISTIC, e, ev->table, ev->index, ev->step, s))
+		return -1;
+	return emit(g, SPHT_WORLD_INFERRED, e, ev->table, ev->index, ev->step, s);
+}
+
+int spht_guest_reuse(struct spht_guest *g, uint32_t table, uint32_t since)
+{
+	struct table *t = get_table(g, table);
+
+	if (!t)
+		return -1;
+	t->incarnation++;
+	memset(t->around, 0, sizeof(t->around));
+	t->born = since;
+	return 0;
+}
+
+/* The last evidence was of the page's former life: forget it, in every world. */
+static int forget(struct spht_guest *g, struct table *t, struct entry *e, uint32_t table,
+		  unsigned int index)
+{
+	if (emit(g, SPHT_WORLD_STRICT, e, table, index, e->step, 0) ||
+	    emit(g, SPHT_WORLD_INFERRED, e, table, index, t->born, 0) ||
+	    emit(g, SPHT_WORLD_OPTIMISTIC, e, table, index, t->born, 0))
+		return -1;
+	e->incarnation = t->incarnation;
+	e->kind = KIND_NONE;
+	return 0;
+}
+
+int spht_guest_evidence(struct spht_guest *g, const struct spht_evidence *ev)
+{
+	struct table *t = get_table(g, ev->table);
+	struct entry *e = t ? get_entry(g, t, ev->index) : NULL;
+	bool same;
+
+	if (!e)
+		return -1;
+	if (e->incarnation != t->incarnation && forget(g, t, e, ev->table, ev->index))
+		return -1;
+	if (ev->kind == SPHT_EVIDENCE_KEPT) {
+		same = true;
+	} else {
+		bool w_agrees = e->w == ev->w || e->loose_w || ev->kind == SPHT_EVIDENCE_PREFETCHED;
+
+		same = e->gfn == (uint32_t)ev->gfn && w_agrees;
+	}
+	if (!same && is_present(ev->kind))
+		e->generation = !e->generation;
+	if (close_interval(g, t, e, ev, same) ||
+	    open_interval(g, e, ev, ev->kind == SPHT_EVIDENCE_PRESENT))
+		return -1;
+	/* Absent, then walked as present: the guest's handler ran in between. */
+	if (ev->kind == SPHT_EVIDENCE_PRESENT && e->kind == SPHT_EVIDENCE_ABSENT)
+		t->around[ev->index / FAULT_AROUND] = ev->step;
+	e->step = ev->step;
+	if (ev->kind != SPHT_EVIDENCE_KEPT || e->kind == KIND_NONE) {
+		e->kind = ev->kind;
+		e->gfn = (uint32_t)ev->gfn;
+		e->w = ev->w;
+		e->loose_w = ev->kind == SPHT_EVIDENCE_PREFETCHED;
+	}
+	return 0;
+}
+
+/* Stable counting sort by step: evidence order decides within a step. */
+static int sort_changes(struct changes *c, uint32_t nr_steps)
+{
+	uint32_t *at = calloc((size_t)nr_steps + 2, sizeof(*at));
+	struct spht_change *out = malloc(c->nr * sizeof(*out) + 1);
+
+	if (!at || !out) {
+		free(at);
+		free(out);
+		return -1;
+	}
+	for (size_t i = 0; i < c->nr; i++)
+		at[c->v[i].step + 1]++;
+	for (uint32_t s = 0; s < nr_steps; s++)
+		at[s + 1] += at[s];
+	for (size_t i = 0; i < c->nr; i++)
+		out[at[c->v[i].step]++] = c->v[i];
+	free(at);
+	free(c->v);
+	c->v = out;
+	c->cap = c->nr;
+	return 0;
+}
+
+/* Nothing confirms what the last evidence showed: strict credits nothing after it. */
+static int close_strict(struct spht_guest *g)
+{
+	for (uint32_t t = 0; t < g->nr; t++) {
+		for (unsigned int i = 0; i < SPHT_PT_ENTRIES; i++) {
+			struct entry *c = g->tables[t].chunk[i / CHUNK];
+
+			if (!c) {
+				i |= CHUNK - 1;
+				continue;
+			}
+			c += i % CHUNK;
+			if (emit(g, SPHT_WORLD_STRICT, c, t, i, c->step, 0))
+				return -1;
+		}
+	}
+	return 0;
+}
+
+int spht_guest_finish(struct spht_guest *g, uint32_t nr_steps)
+{
+	if (close_strict(g))
+		return -1;
+	for (unsigned int w = 0; w < SPHT_WORLD_NR; w++)
+		if (sort_changes(&g->world[w], nr_steps + 1))
+			return -1;
+	return 0;
+}
+
+const struct spht_change *spht_guest_changes(const struct spht_guest *g, enum spht_world world,
+					     size_t *nr)
+{
+	*nr = g->world[world].nr;
+	return g->world[world].v;
+}
+
+uint64_t spht_guest_entries(const struct spht_guest *g)
+{
+	return g->entries;
+}

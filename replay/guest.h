@@ -1,0 +1,84 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#ifndef SPHT_GUEST_H
+#define SPHT_GUEST_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "replay/addr.h"
+#include "spht_error.h"
+
+/*
+ * guest: what the guest's own page tables held over time.  The trace shows an
+ * entry only where KVM read it (a walk, a prefetch group); between two such
+ * pieces of evidence a *world* decides (METRICS section 3).  Time is counted
+ * in steps; a change "at step s" holds from just after step s.
+ */
+enum spht_world {
+	SPHT_WORLD_STRICT, /* unknown = absent */
+	SPHT_WORLD_INFERRED, /* documented rules: docs/model.md */
+	SPHT_WORLD_OPTIMISTIC, /* unknown = present from the earliest possible instant */
+	SPHT_WORLD_NR
+};
+
+const char *spht_world_name(enum spht_world w);
+
+/* State of one guest entry in one world.  0 = not decided by any evidence. */
+enum {
+	SPHT_GPTE_DECIDED = 1 << 0,
+	SPHT_GPTE_PRESENT = 1 << 1,
+	SPHT_GPTE_A = 1 << 2,
+	SPHT_GPTE_WRITABLE = 1 << 3, /* W and D: a helper would build it writable */
+	SPHT_GPTE_GENERATION = 1 << 7, /* flips when the entry maps another page than before */
+};
+
+enum spht_evidence_kind {
+	SPHT_EVIDENCE_ABSENT, /* a walk read a non-present entry */
+	SPHT_EVIDENCE_PRESENT, /* a walk read it: value before the walk's own A/D update */
+	SPHT_EVIDENCE_PREFETCHED, /* KVM prefetched it: present, A=1 */
+	SPHT_EVIDENCE_KEPT, /* passed over by a prefetch group as already mapped */
+	SPHT_EVIDENCE_REFUSED, /* a prefetch group ended here: absent, A=0 or host page not resident */
+};
+
+struct spht_evidence {
+	uint32_t table; /* spht_shadow table id */
+	uint16_t index;
+	uint8_t kind;
+	uint32_t step;
+	gfn_t gfn; /* PRESENT, PREFETCHED */
+	bool w, a, d; /* PRESENT: of the entry; PREFETCHED: w = SPTE writable */
+	/* Step since which the table cannot have changed (write-protected), or SPHT_NOT_FROZEN. */
+	uint32_t frozen_since;
+};
+
+#define SPHT_NOT_FROZEN UINT32_MAX
+
+/* One change of one entry in one world. */
+struct spht_change {
+	uint32_t step;
+	uint32_t table;
+	uint16_t index;
+	uint8_t state; /* SPHT_GPTE_* */
+};
+
+struct spht_guest;
+
+struct spht_guest *spht_guest_open(void);
+void spht_guest_close(struct spht_guest *g);
+/*
+ * @table maps other addresses from now on than it did (its page was freed and
+ * used again): what was known of its entries ends, their earliest possible
+ * beginning is @since.  -1 when memory is short.
+ */
+int spht_guest_reuse(struct spht_guest *g, uint32_t table, uint32_t since);
+/* Adds evidence; steps must not decrease.  -1 when memory is short. */
+int spht_guest_evidence(struct spht_guest *g, const struct spht_evidence *ev);
+/* Ends the recording: decides what follows the last evidence, sorts the changes. */
+int spht_guest_finish(struct spht_guest *g, uint32_t nr_steps);
+/* Changes of @world in order of step; within a step, of evidence.  Borrowed. */
+const struct spht_change *spht_guest_changes(const struct spht_guest *g, enum spht_world world,
+					     size_t *nr);
+/* Entries that any evidence speaks of. */
+uint64_t spht_guest_entries(const struct spht_guest *g);
+
+#endif

@@ -1,0 +1,176 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+#include <stdlib.h>
+#include <string.h>
+
+#include "replay/mmu.h"
+
+void spht_mmu_init(struct spht_mmu *m, const struct spht_shadow *shadow)
+{
+	memset(m, 0, sizeof(*m));
+	m->shadow = shadow;
+}
+
+void spht_mmu_close(struct spht_mmu *m)
+{
+	for (uint32_t i = 0; i < m->nr; i++) {
+		free(m->pages[i].child);
+		free(m->pages[i].parents);
+	}
+	free(m->pages);
+	memset(m, 0, sizeof(*m));
+}
+
+int spht_mmu_reserve(struct spht_mmu *m, uint32_t nr)
+{
+	uint32_t cap = m->nr ? m->nr : 256;
+	void *p;
+
+	if (nr <= m->nr)
+		return 0;
+	while (cap < nr)
+		cap *= 2;
+	p = realloc(m->pages, cap * sizeof(*m->pages));
+	if (!p)
+		return -1;
+	m->pages = p;
+	memset(m->pages + m->nr, 0, (cap - m->nr) * sizeof(*m->pages));
+	m->nr = cap;
+	return 0;
+}
+
+static void empty(struct spht_mmu_page *p)
+{
+	memset(p->present, 0, sizeof(p->present));
+	memset(p->writable, 0, sizeof(p->writable));
+	memset(p->unknown, 0, sizeof(p->unknown));
+}
+
+void spht_mmu_create(struct spht_mmu *m, uint32_t page, uint32_t pos)
+{
+	struct spht_mmu_page *p = &m->pages[page];
+
+	m->nr_existing += !p->exists;
+	empty(p);
+	p->exists = true;
+	p->unsync = false;
+	p->sync_pos = pos;
+}
+
+void spht_mmu_assume(struct spht_mmu *m, uint32_t page, uint32_t pos)
+{
+	struct spht_mmu_page *p = &m->pages[page];
+
+	if (p->exists)
+		return;
+	spht_mmu_create(m, page, pos);
+	memset(p->unknown, 0xff, sizeof(p->unknown));
+}
+
+void spht_mmu_zap(struct spht_mmu *m, uint32_t page)
+{
+	struct spht_mmu_page *p = &m->pages[page];
+
+	m->nr_existing -= p->exists;
+	empty(p);
+	p->exists = p->unsync = false;
+	for (uint32_t i = 0; i < p->nr_parents; i++) {
+		uint32_t parent = p->parents[i][0], index = p->parents[i][1];
+
+		if (m->pages[parent].child[index] != page)
+			continue;
+		m->pages[parent].child[index] = SPHT_NO_ID;
+		spht_mmu_drop(m, parent, index);
+	}
+	p->nr_parents = 0;
+}
+
+void spht_mmu_zap_all(struct spht_mmu *m)
+{
+	for (uint32_t i = 0; i < m->nr; i++)
+		if (m->pages[i].exists)
+			spht_mmu_zap(m, i);
+}
+
+static int add_parent(struct spht_mmu_page *p, uint32_t parent, uint32_t index)
+{
+	if (p->nr_parents == p->cap_parents) {
+		uint32_t cap = p->cap_parents ? p->cap_parents * 2 : 4;
+		void *n = realloc(p->parents, cap * sizeof(*p->parents));
+
+		if (!n)
+			return -1;
+		p->parents = n;
+		p->cap_parents = cap;
+	}
+	p->parents[p->nr_parents][0] = parent;
+	p->parents[p->nr_parents++][1] = index;
+	return 0;
+}
+
+int spht_mmu_link(struct spht_mmu *m, uint32_t parent, unsigned int index, uint32_t child)
+{
+	struct spht_mmu_page *p = &m->pages[parent];
+
+	if (spht_mmu_child(m, parent, index) == child)
+		return 0;
+	if (!p->child) {
+		p->child = malloc(SPHT_PT_ENTRIES * sizeof(*p->child));
+		if (!p->child)
+			return -1;
+		memset(p->child, 0xff, SPHT_PT_ENTRIES * sizeof(*p->child));
+	}
+	/* A parent that lost the link by its own zap is still in the child's list. */
+	if (p->child[index] != child && add_parent(&m->pages[child], parent, index))
+		return -1;
+	p->child[index] = child;
+	spht_mmu_set(m, parent, index, true);
+	return 0;
+}
+
+/* Pages above the leaf from the top, by the level of the page. */
+static uint32_t path_page(const struct spht_mmu *m, uint32_t path, unsigned int level)
+{
+	switch (level) {
+	case 4:
+		return spht_path_root(m->shadow, path);
+	case 3:
+		return spht_path_l3(m->shadow, path);
+	default:
+		return spht_path_l2(m->shadow, path);
+	}
+}
+
+unsigned int spht_mmu_missing(const struct spht_mmu *m, uint32_t path, uint32_t leaf,
+			      unsigned int leaf_level, vpn_t vpn)
+{
+	unsigned int ret = 0;
+
+	for (unsigned int level = 4; level > leaf_level; level--) {
+		uint32_t page = path_page(m, path, level);
+		uint32_t child = level - 1 == leaf_level ? leaf : path_page(m, path, level - 1);
+		unsigned int index = spht_vpn_index(vpn, level);
+
+		if (page == SPHT_NO_ID)
+			continue;
+		if (spht_bit(m->pages[page].unknown, index))
+			ret = SPHT_PATH_UNKNOWN;
+		else if (spht_mmu_child(m, page, index) != child)
+			return level - 1;
+	}
+	return ret;
+}
+
+int spht_mmu_link_path(struct spht_mmu *m, uint32_t path, uint32_t leaf, unsigned int leaf_level,
+		       vpn_t vpn)
+{
+	for (unsigned int level = 4; level > leaf_level; level--) {
+		uint32_t page = path_page(m, path, level);
+		uint32_t child = level - 1 == leaf_level ? leaf : path_page(m, path, level - 1);
+
+		if (page == SPHT_NO_ID)
+			continue;
+		if (spht_mmu_link(m, page, spht_vpn_index(vpn, level), child))
+			return -1;
+	}
+	return 0;
+}

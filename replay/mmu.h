@@ -1,0 +1,116 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#ifndef SPHT_MMU_H
+#define SPHT_MMU_H
+
+#include "replay/shadow.h"
+
+/*
+ * One instance of KVM's shadow MMU: which shadow pages exist, which of their
+ * entries are present and writable, and how they are linked.  It follows
+ * orders; who gives them makes it the observed or a what-if MMU.
+ */
+#define SPHT_MMU_WORDS (SPHT_PT_ENTRIES / 64)
+
+struct spht_mmu_page {
+	uint64_t present[SPHT_MMU_WORDS];
+	uint64_t writable[SPHT_MMU_WORDS];
+	uint64_t unknown[SPHT_MMU_WORDS]; /* state not known: before the trace, or lost */
+	uint32_t *child; /* page id by index; only pages above level 1 */
+	uint32_t (*parents)[2]; /* (page, index) that link or linked this page */
+	uint32_t nr_parents, cap_parents;
+	uint32_t sync_pos; /* step of the creation or last sync */
+	bool exists;
+	bool unsync;
+};
+
+struct spht_mmu {
+	const struct spht_shadow *shadow;
+	struct spht_mmu_page *pages; /* by page id */
+	uint32_t nr;
+	uint64_t nr_existing;
+};
+
+void spht_mmu_init(struct spht_mmu *m, const struct spht_shadow *shadow);
+void spht_mmu_close(struct spht_mmu *m);
+/* Makes room for every page id below @nr.  -1 when memory is short. */
+int spht_mmu_reserve(struct spht_mmu *m, uint32_t nr) __attribute__((warn_unused_result));
+
+/* kvm_mmu_alloc_shadow_page: an empty, synced page at step @pos. */
+void spht_mmu_create(struct spht_mmu *m, uint32_t page, uint32_t pos);
+/*
+ * A page whose creation nobody saw exists: all entries are unknown.
+ */
+void spht_mmu_assume(struct spht_mmu *m, uint32_t page, uint32_t pos);
+/*
+ * __kvm_mmu_prepare_zap_page: all entries and all links to the page go; its
+ * children stay in the hash, unlinked.
+ */
+void spht_mmu_zap(struct spht_mmu *m, uint32_t page);
+/* kvm_mmu_zap_all_fast: every page is obsolete. */
+void spht_mmu_zap_all(struct spht_mmu *m);
+/* Links @child at @index of @parent (link_shadow_page).  -1 when memory is short. */
+int spht_mmu_link(struct spht_mmu *m, uint32_t parent, unsigned int index, uint32_t child);
+
+static inline bool spht_bit(const uint64_t *map, unsigned int i)
+{
+	return map[i >> 6] >> (i & 63) & 1;
+}
+
+static inline void spht_bit_set(uint64_t *map, unsigned int i)
+{
+	map[i >> 6] |= 1ull << (i & 63);
+}
+
+static inline void spht_bit_clear(uint64_t *map, unsigned int i)
+{
+	map[i >> 6] &= ~(1ull << (i & 63));
+}
+
+static inline bool spht_mmu_present(const struct spht_mmu *m, uint32_t page, unsigned int index)
+{
+	return page < m->nr && spht_bit(m->pages[page].present, index);
+}
+
+static inline void spht_mmu_set(struct spht_mmu *m, uint32_t page, unsigned int index,
+				bool writable)
+{
+	struct spht_mmu_page *p = &m->pages[page];
+
+	spht_bit_set(p->present, index);
+	spht_bit_clear(p->unknown, index);
+	if (writable)
+		spht_bit_set(p->writable, index);
+	else
+		spht_bit_clear(p->writable, index);
+}
+
+static inline void spht_mmu_drop(struct spht_mmu *m, uint32_t page, unsigned int index)
+{
+	struct spht_mmu_page *p = &m->pages[page];
+
+	spht_bit_clear(p->present, index);
+	spht_bit_clear(p->writable, index);
+	spht_bit_clear(p->unknown, index);
+}
+
+/* What hangs at @index of upper page @page: a page id, SPHT_NO_ID if nothing. */
+static inline uint32_t spht_mmu_child(const struct spht_mmu *m, uint32_t page, unsigned int index)
+{
+	const struct spht_mmu_page *p = &m->pages[page];
+
+	return p->child && spht_bit(p->present, index) ? p->child[index] : SPHT_NO_ID;
+}
+
+/*
+ * Is the path to @leaf at @leaf_level linked for @vpn?  0 = complete, else the
+ * level of the page that is missing below its parent, or SPHT_PATH_UNKNOWN.
+ * An unknown root (SPHT_NO_ID) counts as linked to its level-3 page.
+ */
+#define SPHT_PATH_UNKNOWN 9
+unsigned int spht_mmu_missing(const struct spht_mmu *m, uint32_t path, uint32_t leaf,
+			      unsigned int leaf_level, vpn_t vpn);
+/* Links the whole path to @leaf.  -1 when memory is short. */
+int spht_mmu_link_path(struct spht_mmu *m, uint32_t path, uint32_t leaf, unsigned int leaf_level,
+		       vpn_t vpn);
+
+#endif

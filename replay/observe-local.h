@@ -1,0 +1,135 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#ifndef SPHT_OBSERVE_LOCAL_H
+#define SPHT_OBSERVE_LOCAL_H
+
+#include "replay/observe.h"
+
+/* Inside of the observed MMU: observe.c (state), resolve.c (where), check.c (fidelity, evidence). */
+
+#define SPHT_INFO_CHUNK  32u
+#define SPHT_INFO_CHUNKS (SPHT_PT_ENTRIES / SPHT_INFO_CHUNK)
+#define SPHT_MRU_ROOTS   4 /* current + KVM_MMU_NUM_PREV_ROOTS */
+#define SPHT_MAX_WINDOW  64u
+
+/* What is known of one present SPTE. */
+struct spht_obs_info {
+	uint64_t spte; /* last recorded value */
+	uint32_t gfn; /* of the guest page it maps */
+	uint32_t step; /* when */
+	uint32_t prefetch_do; /* + 1: what set it, if that was a prefetch */
+	bool in_rmap;
+	bool proven; /* present by proof only: value unknown */
+	bool preamble; /* from before the window of a cut, not yet confirmed */
+};
+
+struct spht_obs_page {
+	struct spht_obs_info *chunk[SPHT_INFO_CHUNKS];
+	uint32_t *l3_gfn; /* roots: gfn of the level-3 table by index, 0 = not seen */
+	uint32_t next_same_gfn;
+	uint32_t last_sync; /* step of the last sync, transient ones included */
+	uint32_t group_step[SPHT_PT_ENTRIES / 8]; /* last step that looked at these entries */
+	bool seen; /* named by a get_page */
+	bool preamble; /* entries known only as far as the preamble's frames bind */
+};
+
+struct spht_obs_vcpu {
+	uint32_t root; /* page id; SPHT_NO_ID: not known */
+	uint32_t mru[SPHT_MRU_ROOTS];
+	uint32_t last_flush; /* step of the last CR3 load or invalidation */
+	uint64_t t_entry;
+	uint64_t gap_ns;
+	uint32_t other_exits, other_ns;
+	uint32_t cow_page; /* entry of the last guest fault that found one; SPHT_NO_ID: none */
+	uint16_t cow_index;
+	bool root_sure; /* no CR3 load since the root was last told */
+	bool used;
+};
+
+/* Where a fault is: the page-table path, the leaf entry, what came along. */
+struct spht_obs_where {
+	uint32_t space, region, path, page, table;
+	uint16_t index, stop;
+	uint8_t leaf_level;
+	bool has_leaf, direct, demand_done, has_stop, reused;
+	uint64_t before; /* present entries of the leaf's 64-entry word, before the exit */
+	uint64_t unknown;
+	uint64_t prefetched; /* entries of that word that the fault's own prefetch set */
+};
+
+struct spht_obs_owner {
+	uint32_t region; /* + 1; 0 = none yet */
+	uint32_t step; /* last seen under it */
+};
+
+struct spht_obs_rmap {
+	uint32_t page, next;
+	uint16_t index;
+};
+
+struct spht_observed {
+	struct spht_shadow shadow;
+	struct spht_mmu mmu;
+	struct spht_guest *guest;
+	struct spht_steps steps;
+	struct spht_fidelity fid;
+	struct spht_obs_page *pages; /* by page id */
+	uint32_t cap_pages;
+	struct spht_obs_owner *owner; /* by table id */
+	uint32_t cap_owner;
+	struct spht_idmap gfns; /* gfn -> index into gfn_head */
+	uint32_t *gfn_head;
+	uint32_t cap_gfns;
+	struct spht_idmap frames; /* frame of SPTEs -> index into frame_page */
+	uint32_t *frame_page; /* page id + 1 */
+	uint32_t cap_frames;
+	struct spht_op *pending; /* SPTEs of a preamble, their page not yet known */
+	size_t nr_pending, cap_pending;
+	struct spht_idmap rmap_gfns; /* guest page -> index into rmap_head */
+	uint32_t *rmap_head, cap_rmap_head; /* + 1 */
+	struct spht_obs_rmap *rmap;
+	uint32_t nr_rmap, cap_rmap;
+	struct spht_obs_vcpu *vcpus; /* by vcpu_id */
+	uint32_t nr_vcpus;
+	uint32_t role; /* role word of the last root, SPHT_NO_ID before */
+	uint32_t step; /* the current one */
+	unsigned int window;
+	uint64_t spans[10]; /* prefetched entries by log2 of the window that holds them */
+	int always;
+};
+
+int spht_out_of_memory(struct spht_error *err);
+
+struct spht_obs_info *spht_obs_info(struct spht_observed *o, uint32_t page, unsigned int index);
+int spht_obs_assume(struct spht_observed *o, uint32_t page);
+int spht_obs_drop(struct spht_observed *o, uint32_t page, unsigned int index);
+
+/* resolve.c */
+uint32_t spht_obs_page(struct spht_observed *o, gfn_t gfn, uint32_t role);
+uint32_t spht_obs_first_page(const struct spht_observed *o, gfn_t gfn);
+int spht_obs_grow_frames(struct spht_observed *o, uint32_t id);
+int spht_obs_pend(struct spht_observed *o, const struct spht_op *op);
+int spht_obs_rmap_add(struct spht_observed *o, gfn_t gfn, uint32_t page, unsigned int index,
+		      struct spht_obs_info *info);
+int spht_obs_write_protect(struct spht_observed *o, gfn_t gfn);
+struct spht_obs_vcpu *spht_obs_vcpu(struct spht_observed *o, uint16_t vcpu);
+void spht_obs_root_load(struct spht_observed *o, struct spht_obs_vcpu *v, uint32_t page);
+void spht_obs_guest_flush(struct spht_observed *o, struct spht_obs_vcpu *v,
+			  const struct spht_exit *x);
+int spht_obs_resolve(struct spht_observed *o, struct spht_obs_vcpu *v, struct spht_obs_where *w,
+		     const struct spht_exit *x);
+/* A get_page that names another leaf than the walk resolved to wins. */
+void spht_obs_check_leaf(struct spht_observed *o, struct spht_obs_where *w,
+			 const struct spht_op *op);
+int spht_obs_owner(struct spht_observed *o, struct spht_obs_where *w);
+bool spht_obs_found_unsync(const struct spht_exit *x, struct spht_observed *o, uint32_t page);
+
+/* check.c */
+int spht_obs_check_fault(struct spht_observed *o, struct spht_obs_vcpu *v, struct spht_obs_where *w,
+			 const struct spht_exit *x);
+int spht_obs_leaf_evidence(struct spht_observed *o, const struct spht_obs_where *w,
+			   const struct spht_exit *x);
+int spht_obs_prefetched(struct spht_observed *o, struct spht_obs_where *w, unsigned int index,
+			const struct spht_op *op);
+int spht_obs_group_evidence(struct spht_observed *o, struct spht_obs_where *w);
+
+#endif

@@ -1,0 +1,525 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+#include <stdlib.h>
+#include <string.h>
+
+#include "replay/observe-local.h"
+
+int spht_out_of_memory(struct spht_error *err)
+{
+	spht_error_set(err, "out of memory while replaying");
+	return -1;
+}
+
+void spht_fidelity_score(const struct spht_fidelity *f, uint64_t *agreed, uint64_t *all)
+{
+	*agreed = f->kept[0] + f->spurious[0] + f->prefetched[0];
+	*all = *agreed + f->kept[1] + f->spurious[1] + f->prefetched[1];
+	for (unsigned int c = 0; c < SPHT_CLASS_NR; c++) {
+		*agreed += f->pbit[c][0][SPHT_BELIEF_ABSENT] + f->pbit[c][1][SPHT_BELIEF_WEAK];
+		for (unsigned int b = 0; b < SPHT_BELIEF_NR; b++)
+			*all += f->pbit[c][0][b] + f->pbit[c][1][b];
+	}
+}
+
+struct spht_observed *spht_observed_open(const struct spht_role_layout *layout, unsigned int window)
+{
+	struct spht_observed *o = calloc(1, sizeof(*o));
+
+	if (!o)
+		return NULL;
+	o->always = -1;
+	o->role = SPHT_NO_ID;
+	o->window = window;
+	if (spht_shadow_init(&o->shadow, layout) || spht_idmap_init(&o->frames) ||
+	    spht_idmap_init(&o->gfns) || spht_idmap_init(&o->rmap_gfns))
+		goto fail;
+	spht_mmu_init(&o->mmu, &o->shadow);
+	o->guest = spht_guest_open();
+	if (o->guest)
+		return o;
+fail:
+	spht_observed_close(o);
+	return NULL;
+}
+
+void spht_observed_close(struct spht_observed *o)
+{
+	if (!o)
+		return;
+	for (uint32_t i = 0; i < o->cap_pages; i++) {
+		for (unsigned int c = 0; c < SPHT_INFO_CHUNKS; c++)
+			free(o->pages[i].chunk[c]);
+		free(o->pages[i].l3_gfn);
+	}
+	free(o->pages);
+	free(o->owner);
+	free(o->gfn_head);
+	free(o->frame_page);
+	free(o->pending);
+	free(o->rmap);
+	free(o->rmap_head);
+	spht_idmap_close(&o->rmap_gfns);
+	free(o->vcpus);
+	spht_guest_close(o->guest);
+	spht_steps_close(&o->steps);
+	spht_mmu_close(&o->mmu);
+	spht_idmap_close(&o->frames);
+	spht_idmap_close(&o->gfns);
+	spht_shadow_close(&o->shadow);
+	free(o);
+}
+
+struct spht_obs_info *spht_obs_info(struct spht_observed *o, uint32_t page, unsigned int index)
+{
+	struct spht_obs_info **c = &o->pages[page].chunk[index / SPHT_INFO_CHUNK];
+
+	if (!*c)
+		*c = calloc(SPHT_INFO_CHUNK, sizeof(**c));
+	return *c ? *c + index % SPHT_INFO_CHUNK : NULL;
+}
+
+static int do_set(struct spht_observed *o, uint8_t kind, uint32_t page, unsigned int index,
+		  gfn_t gfn, uint64_t spte)
+{
+	struct spht_obs_info *info = spht_obs_info(o, page, index);
+
+	if (!info)
+		return -1;
+	if ((spte & SPHT_PTE_W) && spht_obs_rmap_add(o, gfn, page, index, info))
+		return -1;
+	info->spte = spte;
+	info->gfn = (uint32_t)gfn;
+	info->preamble = false;
+	info->step = o->step;
+	info->proven = false;
+	spht_mmu_set(&o->mmu, page, index, spte & SPHT_PTE_W);
+	if (spht_steps_do(&o->steps, kind, page, index, spte & SPHT_PTE_W))
+		return -1;
+	info->prefetch_do = kind == SPHT_DO_PREFETCH ? o->steps.nr_do : 0;
+	return 0;
+}
+
+/* A page that is older than the trace: it exists, its entries are unknown. */
+int spht_obs_assume(struct spht_observed *o, uint32_t page)
+{
+	if (o->mmu.pages[page].exists)
+		return 0;
+	spht_mmu_assume(&o->mmu, page, o->step);
+	return spht_steps_do(&o->steps, SPHT_DO_ASSUME, page, 0, false);
+}
+
+int spht_obs_drop(struct spht_observed *o, uint32_t page, unsigned int index)
+{
+	spht_mmu_drop(&o->mmu, page, index);
+	return spht_steps_do(&o->steps, SPHT_DO_DROP, page, index, false);
+}
+
+/* Every entry that hangs in @page is gone: its guest table has become another one. */
+static int drop_all(struct spht_observed *o, uint32_t page)
+{
+	for (unsigned int i = 0; i < SPHT_PT_ENTRIES; i++)
+		if (spht_mmu_present(&o->mmu, page, i) && spht_obs_drop(o, page, i))
+			return -1;
+	return 0;
+}
+
+/*
+ * Binds a frame of SPTEs to its shadow page.  SPTEs that a cut's preamble
+ * recorded on the frame now have a place; the page's other entries are absent.
+ */
+static int bind_frame(struct spht_observed *o, uint64_t frame, uint32_t page)
+{
+	uint32_t id = spht_idmap_get(&o->frames, frame, 0);
+
+	if (id == SPHT_NO_ID || spht_obs_grow_frames(o, id))
+		return -1;
+	if (o->frame_page[id] == page + 1)
+		return 0;
+	o->frame_page[id] = page + 1;
+	if (!o->nr_pending || !o->pages[page].preamble)
+		return 0;
+	o->pages[page].preamble = false;
+	memset(o->mmu.pages[page].unknown, 0, sizeof(o->mmu.pages[page].unknown));
+	for (size_t i = 0; i < o->nr_pending; i++) {
+		unsigned int index = SPHT_PT_INDEX(o->pending[i].sptep >> 3);
+		struct spht_obs_info *info;
+
+		if (o->pending[i].sptep >> SPHT_PAGE_SHIFT != frame)
+			continue;
+		if (do_set(o, SPHT_DO_PROVE, page, index, o->pending[i].gfn, o->pending[i].spte))
+			return -1;
+		info = spht_obs_info(o, page, index);
+		info->preamble = true;
+	}
+	return 0;
+}
+
+static int op_get(struct spht_observed *o, struct spht_obs_vcpu *v, const struct spht_op *op,
+		  bool preamble)
+{
+	uint32_t page = spht_obs_page(o, op->gfn, op->role);
+	unsigned int level = spht_role_level(o->shadow.layout, op->role);
+	struct spht_mmu_page *p;
+	bool seen;
+
+	if (page == SPHT_NO_ID)
+		return -1;
+	p = &o->mmu.pages[page];
+	seen = o->pages[page].seen;
+	o->pages[page].seen = true;
+	if (preamble) {
+		o->pages[page].preamble = true;
+		return spht_obs_assume(o, page);
+	}
+	if (seen || op->created)
+		o->fid.get_page[p->exists][op->created]++;
+	else
+		o->fid.unknown_start++;
+	if (op->created) {
+		if (p->exists && spht_steps_do(&o->steps, SPHT_DO_ZAP, page, 0, false))
+			return -1;
+		spht_mmu_zap(&o->mmu, page);
+		spht_mmu_create(&o->mmu, page, o->step);
+		o->pages[page].preamble = false;
+		if (spht_steps_do(&o->steps, SPHT_DO_CREATE, page, 0, false) ||
+		    (!spht_role_direct(o->shadow.layout, op->role) &&
+		     spht_obs_write_protect(o, op->gfn)))
+			return -1;
+	} else {
+		if (spht_obs_assume(o, page))
+			return -1;
+		/* Found unsync: kvm_mmu_find_shadow_page syncs it in place, without an event. */
+		if (op->unsync)
+			o->pages[page].last_sync = o->step;
+	}
+	if (v && level == 4)
+		spht_obs_root_load(o, v, page);
+	return 0;
+}
+
+/*
+ * SPTEs belong to the leaf of the fault's walk once the entry was requested;
+ * elsewhere (INVLPG, injected #PF) to the page that owns the frame.
+ */
+static int op_set(struct spht_observed *o, struct spht_obs_where *w, const struct spht_op *op,
+		  bool requested, bool preamble)
+{
+	unsigned int index = SPHT_PT_INDEX(op->sptep >> 3);
+	uint64_t frame = op->sptep >> SPHT_PAGE_SHIFT;
+	uint8_t kind;
+	uint32_t page;
+
+	if (preamble)
+		return spht_obs_pend(o, op);
+	if (requested && w->has_leaf && op->level == w->leaf_level) {
+		bool demand = index == w->index && !w->demand_done;
+
+		page = w->page;
+		if (bind_frame(o, frame, page))
+			return -1;
+		kind = demand ? SPHT_DO_SET : SPHT_DO_PREFETCH;
+		if (demand)
+			w->demand_done = true;
+		else if (spht_obs_prefetched(o, w, index, op))
+			return -1;
+		return do_set(o, kind, page, index, op->gfn, op->spte);
+	}
+	page = spht_idmap_find(&o->frames, frame, 0);
+	if (page == SPHT_NO_ID || !o->frame_page[page]) {
+		o->fid.unbound++;
+		return 0;
+	}
+	page = o->frame_page[page] - 1;
+	if (!o->mmu.pages[page].exists) {
+		o->fid.unbound++;
+		return 0;
+	}
+	return do_set(o, SPHT_DO_REFRESH, page, index, op->gfn, op->spte);
+}
+
+static int op_page(struct spht_observed *o, const struct spht_op *op)
+{
+	uint32_t page = spht_obs_page(o, op->gfn, op->role);
+	struct spht_mmu_page *p;
+
+	if (page == SPHT_NO_ID)
+		return -1;
+	p = &o->mmu.pages[page];
+	switch (op->kind) {
+	case SPHT_OP_ZAP:
+		if (!p->exists)
+			return 0;
+		spht_mmu_zap(&o->mmu, page);
+		return spht_steps_do(&o->steps, SPHT_DO_ZAP, page, 0, false);
+	case SPHT_OP_SYNC:
+		/* Also printed when an unsync page is zapped, after its zap: not a sync. */
+		if (!p->exists)
+			return 0;
+		p->unsync = false;
+		p->sync_pos = o->step;
+		o->pages[page].last_sync = o->step;
+		if (spht_obs_write_protect(o, op->gfn))
+			return -1;
+		return spht_steps_do(&o->steps, SPHT_DO_SYNC, page, 0, false);
+	default:
+		if (spht_obs_assume(o, page))
+			return -1;
+		p->unsync = true;
+		return spht_steps_do(&o->steps, SPHT_DO_UNSYNC, page, 0, false);
+	}
+}
+
+static int apply_ops(struct spht_observed *o, struct spht_obs_vcpu *v, struct spht_obs_where *w,
+		     const struct spht_exit *x)
+{
+	bool requested = false;
+
+	for (size_t i = 0; i < x->nr_ops; i++) {
+		const struct spht_op *op = &x->ops[i];
+		int ret = 0;
+
+		switch (op->kind) {
+		case SPHT_OP_GET:
+			spht_obs_check_leaf(o, w, op);
+			ret = op_get(o, v, op, x->preamble);
+			break;
+		case SPHT_OP_SET:
+			ret = op_set(o, w, op, requested, x->preamble);
+			break;
+		case SPHT_OP_REQUESTED:
+			requested = true;
+			break;
+		case SPHT_OP_ZAP_ALL:
+			spht_mmu_zap_all(&o->mmu);
+			ret = spht_steps_do(&o->steps, SPHT_DO_ZAP_ALL, 0, 0, false);
+			break;
+		default:
+			ret = op_page(o, op);
+			break;
+		}
+		if (ret)
+			return -1;
+	}
+	return 0;
+}
+
+/* An emulated store into a tracked table unlinks what hung there (kvm_mmu_pte_write). */
+static int emulated_store(struct spht_observed *o, const struct spht_exit *x)
+{
+	unsigned int index = SPHT_PT_INDEX(x->store_gpa >> 3);
+	uint32_t page = spht_obs_first_page(o, x->store_gpa >> SPHT_PAGE_SHIFT);
+
+	for (; page != SPHT_NO_ID; page = o->pages[page].next_same_gfn) {
+		uint32_t role = spht_shadow_role(&o->shadow, page);
+
+		if (spht_role_direct(o->shadow.layout, role))
+			continue;
+		if (o->pages[page].l3_gfn)
+			o->pages[page].l3_gfn[index] = 0;
+		if (spht_mmu_present(&o->mmu, page, index) && spht_obs_drop(o, page, index))
+			return -1;
+	}
+	return 0;
+}
+
+/*
+ * A guest fault carries the hardware's answer too: P=0, no entry.  If the code
+ * that KVM injects has P=1 it invalidates the address, which drops the entry
+ * where the table is unsync (kvm_inject_emulated_page_fault, FNAME(invlpg)).
+ */
+static int guest_fault(struct spht_observed *o, struct spht_obs_vcpu *v,
+		       const struct spht_obs_where *w, const struct spht_exit *x)
+{
+	bool injected_p = x->walk.error & SPHT_PF_P;
+
+	v->cow_page = injected_p && w->has_leaf ? w->page : SPHT_NO_ID;
+	v->cow_index = w->index;
+	if (!w->has_leaf || !spht_mmu_present(&o->mmu, w->page, w->index))
+		return 0;
+	if (!(x->pfec & SPHT_PF_P) || (injected_p && o->mmu.pages[w->page].unsync))
+		return spht_obs_drop(o, w->page, w->index);
+	return 0;
+}
+
+static int on_fault(struct spht_observed *o, struct spht_obs_vcpu *v, struct spht_obs_where *w,
+		    const struct spht_exit *x)
+{
+	if (spht_obs_resolve(o, v, w, x))
+		return -1;
+	if (!w->has_leaf)
+		return 0;
+	/* A table that is found unsync under another region was freed and used again. */
+	if (spht_obs_owner(o, w))
+		return -1;
+	if (w->reused && spht_obs_found_unsync(x, o, w->page) && drop_all(o, w->page))
+		return -1;
+	if (spht_obs_check_fault(o, v, w, x))
+		return -1;
+	if (x->cls == SPHT_CLASS_GUEST && guest_fault(o, v, w, x))
+		return -1;
+	return spht_obs_leaf_evidence(o, w, x);
+}
+
+static void fill_step(struct spht_observed *o, struct spht_obs_vcpu *v,
+		      const struct spht_obs_where *w, const struct spht_exit *x)
+{
+	struct spht_step *s = &o->steps.v[o->step];
+	uint64_t window = x->t_entry - x->t_exit;
+	bool base = x->cls == SPHT_CLASS_HIDDEN || x->cls == SPHT_CLASS_AD ||
+		    (x->cls == SPHT_CLASS_HUGE && !x->nopaging);
+
+	s->t_exit = x->t_exit;
+	s->vpn = spht_gva_vpn(x->gva);
+	s->rip = x->rip;
+	s->pfec = x->pfec;
+	s->cls = x->cls;
+	s->sub = x->sub;
+	s->vcpu = x->vcpu;
+	s->window_ns = window > UINT32_MAX ? UINT32_MAX : (uint32_t)window;
+	s->space = w->space;
+	s->region = w->region;
+	s->path = w->path;
+	s->page = w->page;
+	s->table = w->table;
+	s->index = w->index;
+	s->leaf_level = w->leaf_level;
+	s->stop = w->stop;
+	s->flags |= (x->cls != SPHT_CLASS_NONE ? SPHT_STEP_PF : 0) |
+		    (x->pfec & SPHT_PF_W ? SPHT_STEP_NEED_W : 0) |
+		    (base && w->has_leaf ? SPHT_STEP_BASE : 0) |
+		    (base && !w->has_leaf ? SPHT_STEP_UNMODELLED : 0) |
+		    (w->has_leaf ? SPHT_STEP_HAS_LEAF : 0) | (w->direct ? SPHT_STEP_DIRECT : 0) |
+		    (w->has_stop ? SPHT_STEP_STOP : 0) | (x->requested ? SPHT_STEP_REQUESTED : 0);
+	o->fid.unmodelled += base && !w->has_leaf;
+	if (v) {
+		s->gap_ns = v->gap_ns;
+		s->other_exits = v->other_exits;
+		s->other_ns = v->other_ns;
+		v->gap_ns = v->other_exits = v->other_ns = 0;
+	}
+}
+
+/*
+ * INVLPG zaps the entry if its table is unsync (FNAME(invlpg)), and up to 6.1
+ * maps it again, visibly, if the guest's entry is still good.  Where the exit
+ * does not tell the address (SVM without decode assists), the page of the last
+ * protection fault is taken: that is what a copy-on-write handler flushes.
+ */
+static int invalidated(struct spht_observed *o, struct spht_obs_vcpu *v)
+{
+	uint32_t page = v->cow_page;
+
+	v->cow_page = SPHT_NO_ID;
+	if (page == SPHT_NO_ID || !o->mmu.pages[page].unsync ||
+	    !spht_mmu_present(&o->mmu, page, v->cow_index))
+		return 0;
+	return spht_obs_drop(o, page, v->cow_index);
+}
+
+static int on_window(struct spht_observed *o, const struct spht_exit *x)
+{
+	struct spht_obs_vcpu *v = spht_obs_vcpu(o, x->vcpu);
+	struct spht_obs_where w;
+
+	if (!v)
+		return -1;
+	memset(&w, 0, sizeof(w));
+	w.space = w.region = w.path = w.page = w.table = SPHT_NO_ID;
+	if (v->t_entry && x->t_exit > v->t_entry)
+		v->gap_ns += x->t_exit - v->t_entry;
+	v->t_entry = x->t_entry;
+	spht_obs_guest_flush(o, v, x);
+	if (x->cls == SPHT_CLASS_NONE && !x->nr_ops && !x->store_known &&
+	    !(x->invlpg && v->cow_page != SPHT_NO_ID)) {
+		v->other_exits++;
+		v->other_ns += (uint32_t)(x->t_entry - x->t_exit);
+		return 0;
+	}
+	if (!spht_steps_add(&o->steps))
+		return -1;
+	o->step = o->steps.nr - 1;
+	if (x->cls != SPHT_CLASS_NONE && on_fault(o, v, &w, x))
+		return -1;
+	if (x->invlpg && invalidated(o, v))
+		return -1;
+	if (apply_ops(o, v, &w, x))
+		return -1;
+	if (x->store_known && emulated_store(o, x))
+		return -1;
+	if (w.has_leaf && x->requested) {
+		if (spht_obs_group_evidence(o, &w))
+			return -1;
+		if (spht_mmu_link_path(&o->mmu, w.path, w.page, w.leaf_level, spht_gva_vpn(x->gva)))
+			return -1;
+	}
+	fill_step(o, v, &w, x);
+	return 0;
+}
+
+/* Losing events makes every belief a guess until the page is created anew. */
+static void on_loss(struct spht_observed *o)
+{
+	for (uint32_t i = 0; i < o->mmu.nr; i++)
+		if (o->mmu.pages[i].exists)
+			memset(o->mmu.pages[i].unknown, 0xff, sizeof(o->mmu.pages[i].unknown));
+}
+
+int spht_observed_exit(void *observed, const struct spht_exit *x, struct spht_error *err)
+{
+	struct spht_observed *o = observed;
+	struct spht_obs_where w = {.page = SPHT_NO_ID};
+	int ret = 0;
+
+	if (x->kind == SPHT_EXIT_WINDOW) {
+		ret = on_window(o, x);
+	} else if (!spht_steps_add(&o->steps)) {
+		ret = -1;
+	} else {
+		o->step = o->steps.nr - 1;
+		o->steps.v[o->step].t_exit = x->t_exit;
+		o->steps.v[o->step].region = SPHT_NO_ID;
+		if (x->kind == SPHT_EXIT_LOSS) {
+			o->steps.v[o->step].flags = SPHT_STEP_LOSS;
+			on_loss(o);
+		} else {
+			ret = apply_ops(o, NULL, &w, x);
+		}
+	}
+	return ret ? spht_out_of_memory(err) : 0;
+}
+
+int spht_observed_finish(struct spht_observed *o, struct spht_error *err)
+{
+	spht_steps_finish(&o->steps);
+	return spht_guest_finish(o->guest, o->steps.nr) ? spht_out_of_memory(err) : 0;
+}
+
+struct spht_shadow *spht_observed_shadow(struct spht_observed *o)
+{
+	return &o->shadow;
+}
+
+const struct spht_steps *spht_observed_steps(const struct spht_observed *o)
+{
+	return &o->steps;
+}
+
+const struct spht_guest *spht_observed_guest(const struct spht_observed *o)
+{
+	return o->guest;
+}
+
+const struct spht_mmu *spht_observed_mmu(const struct spht_observed *o)
+{
+	return &o->mmu;
+}
+
+const struct spht_fidelity *spht_observed_fidelity(const struct spht_observed *o)
+{
+	return &o->fid;
+}
+
+void spht_observed_mock(struct spht_observed *o, int always)
+{
+	o->always = always;
+}

@@ -1,0 +1,68 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#ifndef SPHT_OBSERVE_H
+#define SPHT_OBSERVE_H
+
+#include "replay/guest.h"
+#include "replay/mmu.h"
+#include "replay/step.h"
+
+/*
+ * The observed MMU: follows the recording, is held against it (METRICS
+ * section 6), and resolves every exit to a step that what-ifs replay.
+ */
+
+/* What the model believed of the faulting entry. */
+enum { SPHT_BELIEF_ABSENT, SPHT_BELIEF_WEAK, SPHT_BELIEF_STRONG, SPHT_BELIEF_NR };
+
+/* Silent drops by cause. */
+enum spht_drop_cause {
+	SPHT_DROP_CHANGED, /* evidence: the walk shows another mapping than the entry had */
+	SPHT_DROP_SYNCED, /* inference: a sync of its shadow page came in between */
+	SPHT_DROP_FLUSHED, /* inference: an INVLPG or CR3 load of the vCPU came in between */
+	SPHT_DROP_UNEXPLAINED,
+	SPHT_DROP_NR
+};
+
+struct spht_fidelity {
+	/* Check 1, [P bit][belief], by class hidden, ad, huge. */
+	uint64_t pbit[SPHT_CLASS_NR][2][SPHT_BELIEF_NR];
+	/* Checks 2 and 3: [0] agreed, [1] not. */
+	uint64_t kept[2], spurious[2], prefetched[2];
+	/* Check 4: [believed to exist][created]. */
+	uint64_t get_page[2][2];
+	uint64_t drops[SPHT_DROP_NR];
+	uint64_t unknown_start; /* checks on state from before the trace: outside the score */
+	uint64_t role_mismatch; /* get_page named another page than the walk resolved to */
+	uint64_t unbound; /* set_spte on a frame of no known shadow page */
+	uint64_t unmodelled; /* F_base faults without a leaf that the model knows */
+	uint64_t root_unknown; /* faults under a root that could not be told */
+};
+
+/* Agreed and all of checks 1-3. */
+void spht_fidelity_score(const struct spht_fidelity *f, uint64_t *agreed, uint64_t *all);
+
+struct spht_observed;
+
+/* @window: KVM's own prefetch window in this recording, 1..64, a power of two. */
+struct spht_observed *spht_observed_open(const struct spht_role_layout *layout,
+					 unsigned int window);
+void spht_observed_close(struct spht_observed *o);
+/* Callback of spht_assemble_open(). */
+int spht_observed_exit(void *observed, const struct spht_exit *exit, struct spht_error *err);
+/* Ends the recording; guest timeline and drops get sorted. */
+int spht_observed_finish(struct spht_observed *o, struct spht_error *err);
+
+struct spht_shadow *spht_observed_shadow(struct spht_observed *o);
+const struct spht_steps *spht_observed_steps(const struct spht_observed *o);
+const struct spht_guest *spht_observed_guest(const struct spht_observed *o);
+const struct spht_mmu *spht_observed_mmu(const struct spht_observed *o);
+const struct spht_fidelity *spht_observed_fidelity(const struct spht_observed *o);
+/* The aligned window that the recorded prefetch groups fit: 1 (none), 8, 16, ...; 0 = no evidence. */
+unsigned int spht_observed_window(const struct spht_observed *o);
+/*
+ * For tests of the score: `always` = 0 answers "absent", 1 "present and strong"
+ * to every question whatever the state; -1 the model's own answer.
+ */
+void spht_observed_mock(struct spht_observed *o, int always);
+
+#endif

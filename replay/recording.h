@@ -1,0 +1,41 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#ifndef SPHT_RECORDING_H
+#define SPHT_RECORDING_H
+
+#include <jansson.h>
+
+#include "replay/observe.h"
+
+/* A trace file read, assembled, and held against the observed MMU: ready for any number of what-ifs. */
+struct spht_recording {
+	char *path;
+	char sha256[65];
+	char host_kernel[64], guest_kernel[64];
+	char origin_sha256[65]; /* of the trace that this one was cut from; "" if none */
+	bool complete; /* false: --partial read what was whole */
+	bool clock_real;
+	bool clock_known;
+	bool zap_without_memslots; /* notifier events that cannot be mapped to guest pages */
+	unsigned int window; /* KVM's own prefetch */
+	bool window_derived; /* from the recorded groups; else given or from the header */
+	unsigned int nr_unknown_types; /* event types skipped for want of a name */
+	struct spht_assemble_stats stats;
+	struct spht_observed *observed;
+};
+
+struct spht_load_options {
+	bool partial;
+	unsigned int window; /* 0 = auto */
+	const int32_t *vm; /* vCPU threads of the VM to follow */
+	size_t nr_vm;
+	int mock; /* spht_observed_mock(); -1 = none */
+	void (*progress)(uint64_t events, void *arg); /* NULL: quiet */
+	void *arg;
+};
+
+/* Returns 0, or -1 with @err set. */
+int spht_recording_load(struct spht_recording *r, const char *path,
+			const struct spht_load_options *options, struct spht_error *err);
+void spht_recording_close(struct spht_recording *r);
+
+#endif

@@ -1,0 +1,94 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#ifndef SPHT_STEP_H
+#define SPHT_STEP_H
+
+#include "replay/exit.h"
+
+/*
+ * A step is one exit as every what-if MMU replays it: resolved to shadow pages
+ * and entries by the observed MMU, small, and the same for all what-ifs.
+ */
+enum spht_do_kind {
+	SPHT_DO_CREATE, /* shadow page created */
+	SPHT_DO_ASSUME, /* shadow page exists, its entries are not known */
+	SPHT_DO_ZAP,
+	SPHT_DO_ZAP_ALL,
+	SPHT_DO_SYNC,
+	SPHT_DO_UNSYNC,
+	SPHT_DO_SET, /* demand SPTE */
+	SPHT_DO_PREFETCH, /* SPTE from the fault's own prefetch */
+	SPHT_DO_REFRESH, /* SPTE re-created by an invalidation (INVLPG, injected #PF) */
+	SPHT_DO_DROP, /* the entry is gone: the hardware or a rule says so */
+	SPHT_DO_WPROTECT, /* the entry loses its W: it maps a page table that is shadowed now */
+	SPHT_DO_PROVE, /* the entry is there: the prefetch group passed over it */
+};
+
+struct spht_do {
+	uint32_t page;
+	uint16_t index;
+	uint8_t kind; /* enum spht_do_kind */
+	bool writable : 1;
+	bool touched : 1; /* PREFETCH: a later fault proves that the guest used it */
+};
+
+enum {
+	SPHT_STEP_PF = 1 << 0,
+	SPHT_STEP_NEED_W = 1 << 1, /* a write */
+	SPHT_STEP_BASE = 1 << 2, /* counts in F_base and is resolved to an entry */
+	SPHT_STEP_STOP = 1 << 3, /* `stop` is valid */
+	SPHT_STEP_LOSS = 1 << 4, /* events lost here */
+	SPHT_STEP_HAS_LEAF = 1 << 5, /* page, table, index, path are valid */
+	SPHT_STEP_DIRECT = 1 << 6, /* the leaf is a direct shadow page */
+	SPHT_STEP_UNMODELLED = 1 << 7, /* F_base, but no entry that the model knows */
+	SPHT_STEP_REQUESTED = 1 << 9, /* KVM's fault path linked the path to the leaf */
+	SPHT_STEP_FORCED = 1 << 8, /* faults whatever entry is there: not for want of W */
+};
+
+struct spht_step {
+	uint64_t t_exit; /* ns, recording's clock */
+	uint64_t gap_ns; /* guest run time of this vCPU since its previous step */
+	uint64_t vpn;
+	uint64_t rip;
+	uint32_t window_ns; /* exit to entry; saturates */
+	uint32_t other_exits; /* exits of this vCPU since its previous step, not steps */
+	uint32_t other_ns; /* their windows; saturates */
+	uint32_t pfec;
+	uint32_t space, region; /* SPHT_NO_ID: the walk did not show them */
+	uint32_t path, page, table; /* of the leaf */
+	uint32_t first_do, nr_do;
+	uint16_t index; /* of the leaf entry */
+	uint16_t stop; /* where the recorded prefetch group ended */
+	uint16_t vcpu;
+	uint8_t leaf_level;
+	uint8_t cls; /* enum spht_class */
+	uint8_t sub;
+	uint16_t flags;
+};
+
+/* A silent drop, dated back to when it can have happened. */
+struct spht_drop {
+	uint32_t step; /* holds from just after this step */
+	uint32_t page;
+	uint16_t index;
+};
+
+struct spht_steps {
+	struct spht_step *v;
+	uint32_t nr, cap;
+	struct spht_do *dos;
+	uint32_t nr_do, cap_do;
+	struct spht_drop *drops; /* sorted by step when complete */
+	uint32_t nr_drops, cap_drops;
+};
+
+void spht_steps_close(struct spht_steps *s);
+/* Appends a zeroed step; NULL when memory is short or 2^31 steps are reached. */
+struct spht_step *spht_steps_add(struct spht_steps *s);
+/* Appends to the last step.  -1 when memory is short. */
+int spht_steps_do(struct spht_steps *s, uint8_t kind, uint32_t page, unsigned int index,
+		  bool writable);
+int spht_steps_drop(struct spht_steps *s, uint32_t step, uint32_t page, unsigned int index);
+/* Sorts the drops. */
+void spht_steps_finish(struct spht_steps *s);
+
+#endif

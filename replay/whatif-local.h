@@ -1,0 +1,90 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#ifndef SPHT_WHATIF_LOCAL_H
+#define SPHT_WHATIF_LOCAL_H
+
+#include "replay/whatif.h"
+
+/* Inside of a what-if: whatif.c (the exits), helper.c (the second core). */
+
+/* Beside the MMU's own state of a shadow page. */
+struct spht_wpage {
+	uint64_t helper[SPHT_MMU_WORDS]; /* built on request, not used yet */
+	uint64_t side[SPHT_MMU_WORDS]; /* came along with a build or fault, not used yet */
+	uint64_t lack[SPHT_MMU_WORDS]; /* the recording's KVM has it, the what-if has not */
+	uint64_t queued[SPHT_MMU_WORDS]; /* requested, build not started */
+	uint64_t *ready_ns; /* by index: when built; allocated with the first build */
+	bool by_helper; /* created by the helper, not yet by the recording */
+};
+
+struct spht_wregion {
+	uint32_t path, page, table;
+	uint8_t leaf_level;
+	bool valid, direct;
+};
+
+struct spht_request {
+	uint64_t space, vpn;
+	uint64_t t_ns;
+	uint32_t page; /* SPHT_NO_ID: no path known when it was asked for */
+	uint16_t index;
+	bool dead; /* cancelled; takes no place */
+};
+
+struct spht_whatif {
+	struct spht_host host; /* first: hooks get a pointer to it */
+	const struct spht_whatif_config *c;
+	struct spht_account *acc;
+	struct spht_mmu mmu;
+	struct spht_wpage *pages; /* by page id */
+	uint8_t **state; /* by table id: SPHT_GPTE_* of 512 entries */
+	uint32_t *table_page; /* by table id: page + 1 that holds helper or side entries of it */
+	uint32_t nr_tables;
+	struct spht_wregion *regions; /* by region id */
+	size_t next_change;
+	uint32_t next_drop;
+	uint64_t *vcpu_ns; /* virtual time by vcpu_id */
+	uint32_t nr_vcpus;
+	void *hstate;
+	bool no_memory;
+
+	struct spht_request *queue; /* ring */
+	uint32_t q_head, q_len, q_cap; /* q_len counts dead ones, q_live does not */
+	uint32_t q_live;
+	struct spht_request job; /* in progress until done_ns, if busy */
+	uint64_t done_ns, free_ns;
+	bool busy;
+	uint64_t now_ns;
+};
+
+/* State of the entry in this what-if's world. */
+static inline uint8_t spht_w_state(const struct spht_whatif *w, uint32_t table, unsigned int index)
+{
+	return table < w->nr_tables && w->state[table] ? w->state[table][index] : 0;
+}
+
+static inline bool spht_w_legal(const struct spht_whatif *w, uint8_t state)
+{
+	return (state & SPHT_GPTE_PRESENT) &&
+	       ((state & SPHT_GPTE_A) || w->c->legality == SPHT_LEGAL_PRESENT);
+}
+
+/* Is the entry present, and its path linked, for @vpn? */
+bool spht_w_reaches(const struct spht_whatif *w, uint32_t path, uint32_t page,
+		    unsigned int leaf_level, unsigned int index, uint64_t vpn);
+/* Takes a helper-built or side entry out of the books as unused. */
+void spht_w_unuse(struct spht_whatif *w, uint32_t page, unsigned int index);
+
+/* helper.c */
+int spht_helper_init(struct spht_whatif *w);
+/* Lets the helper work until virtual time @ns. */
+void spht_helper_run(struct spht_whatif *w, uint64_t ns);
+/* The demand fault came first: what becomes of a request for the entry. */
+void spht_helper_demand(struct spht_whatif *w, uint32_t page, unsigned int index);
+/* The shadow page is gone: so are requests for its entries. */
+void spht_helper_zapped(struct spht_whatif *w, uint32_t page);
+/* Builds at once and for free: the oracle's privilege. */
+void spht_helper_grant(struct spht_whatif *w, const struct spht_step *s);
+void spht_helper_end(struct spht_whatif *w);
+void spht_helper_close(struct spht_whatif *w);
+
+#endif

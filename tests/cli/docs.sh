@@ -1,0 +1,140 @@
+#!/bin/sh
+# SPDX-License-Identifier: LGPL-2.1-or-later
+#
+# The manual pages and the README say what the programs do: the same options as
+# --help, and commands that exist.
+# shellcheck source=tests/cli/lib.sh
+. "$(dirname "$0")/lib.sh"
+cd "$TOP" || exit 1
+
+none()
+{
+	cat "$1" >&2
+	[ ! -s "$1" ]
+}
+
+# options: the options in the text on stdin, one a line, without their arguments.
+options()
+{
+	tr -s "[](){}<>,|=\`'\"" ' ' | tr -s '[:blank:]' '[\n*]' | sed 's/[.:;]*$//' |
+		grep -E '^(--[a-z][a-z0-9-]*|-[A-Za-z])$' | sort -u
+}
+
+# rendered PAGE: as a reader sees it, without the overstrikes that make it bold.
+rendered()
+{
+	bs=$(printf '\b')
+	mandoc -Tascii -O width=200 "$1" | sed "s/.$bs//g"
+}
+
+# heads: of the rendered page on stdin, the lines that introduce an option,
+# without what follows on the same line.
+heads()
+{
+	sed -nE '/^ +-/{s/^ +//;s/   *[^- ].*//;p;}'
+}
+
+# help_of PROGRAM: its --help and, for spht-trace, that of its commands.
+help_of()
+{
+	"$1" --help || return 1
+	case $1 in
+	*/spht-trace)
+		for command in info dump verify cut repack; do
+			"$1" "$command" --help || return 1
+		done
+		;;
+	esac
+}
+
+for prog in "$SPHT_TRACE" "$SPHT_REPLAY" "$SPHT_RECORD"; do
+	name=$(basename "$prog")
+	page=docs/$name.1
+	if [ "$name" = spht-record ] && [ ! -x "$prog" ]; then
+		skip "$name.1 has the options of $name --help" "spht-record is not built here"
+		continue
+	fi
+	check "$name --help succeeds" help_of "$prog" || continue
+	cp "$T/out" "$T/$name.help"
+	options <"$T/$name.help" >"$T/help"
+	check "$name --help names options" test -s "$T/help"
+	if ! command -v mandoc >/dev/null; then
+		skip "$name.1 has the options of $name --help" "mandoc is not installed"
+		continue
+	fi
+	check "$name.1 can be rendered" rendered "$page" || continue
+	cp "$T/out" "$T/page"
+	options <"$T/page" >"$T/named"
+	heads <"$T/page" | options >"$T/described"
+	comm -23 "$T/help" "$T/named" >"$T/bad"
+	check "every option of $name --help stands in $name.1" none "$T/bad"
+	comm -13 "$T/help" "$T/described" >"$T/bad"
+	check "every option that $name.1 describes stands in --help" none "$T/bad"
+done
+
+for page in docs/spht-trace.1 docs/spht-replay.1 docs/spht-record.1 docs/spht-trace.5; do
+	if command -v mandoc >/dev/null; then
+		check "mandoc finds no fault with $page" mandoc -Tlint -Wwarning "$page"
+	else
+		skip "mandoc finds no fault with $page" "mandoc is not installed"
+	fi
+done
+
+# The commands in the README's ```sh blocks, one a line, continued lines joined.
+awk '/^```sh$/ { on = 1; next } /^```/ { on = 0 } on' README.md |
+	sed -e ':a' -e '/\\$/{N;s/\\\n//;ba' -e '}' -e 's/^[[:space:]]*//' -e 's/^\$ //' |
+	grep -E '^(make|spht-|(\./)?build/spht-)' >"$T/commands"
+check "the README shows commands" test -s "$T/commands"
+
+# readme_command LINE: the program is one of ours and knows these options; the target exists.
+readme_command()
+{
+	# shellcheck disable=SC2086 # words are what is wanted
+	set -f -- ${1%%[#|>&]*}
+	set +f
+	name=${1##*/}
+	shift
+	if [ "$name" = make ]; then
+		for word; do
+			case $word in
+			-* | *=*) continue ;;
+			esac
+			grep -qE "^([a-z-]+ )*$word( [a-z-]+)*:" Makefile || {
+				echo "the Makefile has no target $word" >&2
+				return 1
+			}
+		done
+		return 0
+	fi
+	case $name in
+	spht-trace | spht-replay | spht-record) ;;
+	*)
+		echo "there is no program $name" >&2
+		return 1
+		;;
+	esac
+	# Not built here: nothing to hold it against.
+	[ -r "$T/$name.help" ] || return 0
+	for word; do
+		# What follows is the command that spht-record starts.
+		[ "$word" != -- ] || break
+		case $word in
+		--?* | -[A-Za-z]*) ;;
+		*) continue ;;
+		esac
+		case $word in
+		--*) option=${word%%=*} ;;
+		*) option=$(printf '%.2s' "$word") ;;
+		esac
+		options <"$T/$name.help" | grep -qxe "$option" || {
+			echo "$name --help does not know $option" >&2
+			return 1
+		}
+	done
+}
+
+while read -r line <&3; do
+	check "README: $line" readme_command "$line"
+done 3<"$T/commands"
+
+finish
