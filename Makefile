@@ -59,7 +59,7 @@ TEST_CFLAGS := $(shell $(PKG_CONFIG) --cflags $(TEST_PKGS) 2>/dev/null)
 TEST_LIBS := $(shell $(PKG_CONFIG) --libs $(TEST_PKGS) 2>/dev/null)
 
 TRACES_SRCS := traces/error.c traces/events.c traces/crc32c.c traces/sha256.c traces/column.c \
-	traces/predict.c traces/specs.c traces/schema.c traces/encode.c traces/decode.c \
+	traces/predict.c traces/predictions.c traces/schema.c traces/encode.c traces/decode.c \
 	traces/format.c traces/source.c traces/index.c traces/reader.c traces/writer.c
 TRACE_TOOL_SRCS := traces/spht-trace.c traces/cmd-util.c traces/exit-reason.c traces/cmd-info.c \
 	traces/info-scan.c traces/info-missing.c traces/info-text.c traces/info-json.c \
@@ -67,8 +67,8 @@ TRACE_TOOL_SRCS := traces/spht-trace.c traces/cmd-util.c traces/exit-reason.c tr
 REPLAY_LIB_SRCS := replay/heuristic_spec.c replay/thread.c replay/assemble.c replay/idmap.c \
 	replay/role.c replay/shadow.c replay/mmu.c replay/guest.c replay/step.c replay/observe.c \
 	replay/resolve.c replay/check.c replay/account.c replay/costs.c replay/whatif.c \
-	replay/helper.c replay/recording.c
-REPLAY_SRCS :=
+	replay/helper.c replay/recording.c replay/run.c replay/row.c replay/csv.c replay/text.c
+REPLAY_SRCS := replay/spht-replay.c
 RECORD_SRCS := collector/spht-record.c collector/message.c collector/settings.c collector/input.c \
 	collector/output.c collector/child.c collector/import.c collector/import-report.c \
 	collector/tracedat.c collector/tracedat-types.c collector/tracedat-plan.c \

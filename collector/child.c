@@ -13,15 +13,18 @@
 
 #include "child.h"
 
-#define TICK_MS	     200
+#define TICK_MS      200
 #define PIPE_SIZE    (1 << 20)
 #define FIRST_BUFFER (64u << 10)
 
 /* Where the child finds its files after it has closed all others. */
-#define PIPE_FD 3
-#define KEEP_FD SPHT_CHILD_FD
+#define PIPE_FD      3
+#define KEEP_FD      SPHT_CHILD_FD
 
-/* AddressSanitizer maps terabytes and reports on stderr. */
+/*
+ * AddressSanitizer maps terabytes.  What it finds in the child is lost with
+ * stderr; ASAN_OPTIONS=log_path=FILE keeps it.
+ */
 #if defined(__SANITIZE_ADDRESS__)
 #define SANITIZED 1
 #else
@@ -111,7 +114,7 @@ static int settle_files(int *pipe_fd, int *keep_fd)
 	k = fcntl(*keep_fd, F_DUPFD, KEEP_FD + 1);
 	if (p < 0 || k < 0 || dup2(p, PIPE_FD) < 0 || dup2(k, KEEP_FD) < 0)
 		return -1;
-	if (dup2(null, 0) < 0 || dup2(null, 1) < 0 || (!SANITIZED && dup2(null, 2) < 0))
+	if (dup2(null, 0) < 0 || dup2(null, 1) < 0 || dup2(null, 2) < 0)
 		return -1;
 	close_range(KEEP_FD + 1, ~0u, 0);
 	*pipe_fd = PIPE_FD;

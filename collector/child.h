@@ -15,7 +15,7 @@
  */
 /* JSON of a header must fit. */
 #define SPHT_CHILD_MAX_MESSAGE (20u << 20)
-#define SPHT_CHILD_FD	       4 /* what @keep_fd is called in the child */
+#define SPHT_CHILD_FD          4 /* what @keep_fd is called in the child */
 
 struct spht_child;
 struct spht_pipe;
@@ -51,7 +51,6 @@ int spht_child_read(struct spht_child *c, struct spht_message *m, void (*idle)(v
 int spht_child_end(struct spht_child *c, struct spht_error *err);
 
 /* For @fn: 0, or -1 when the parent is gone or @len is too large. */
-int spht_pipe_send(struct spht_pipe *p, uint32_t type, uint64_t done, const void *data,
-		   size_t len);
+int spht_pipe_send(struct spht_pipe *p, uint32_t type, uint64_t done, const void *data, size_t len);
 
 #endif

@@ -43,7 +43,8 @@ int spht_import_ledger(struct spht_import_ledger *l, const json_t *stats,
 	const json_t *entry;
 	size_t i;
 
-	json_array_foreach(stats, i, entry) {
+	json_array_foreach(stats, i, entry)
+	{
 		json_int_t cpu = json_integer_value(json_array_get(entry, 0));
 		struct spht_ledger *b;
 
@@ -128,11 +129,10 @@ enum spht_status spht_import_report(const char *path, const struct spht_import_c
 		known += l->cpus[cpu].known;
 	}
 	if (!quiet) {
-		spht_message("%s: %" PRIu64 " events in %.1f s, %" PRIu64
-			     " bytes, %.2f bytes an event",
-			     path, c->events, (double)(c->last_ts - c->first_ts) / 1e9,
-			     c->out_bytes,
-			     c->events ? (double)c->out_bytes / (double)c->events : 0.0);
+		spht_message(
+			"%s: %" PRIu64 " events in %.1f s, %" PRIu64 " bytes, %.2f bytes an event",
+			path, c->events, (double)(c->last_ts - c->first_ts) / 1e9, c->out_bytes,
+			c->events ? (double)c->out_bytes / (double)c->events : 0.0);
 		if (c->skipped)
 			spht_message("%s: %" PRIu64 " events of other systems skipped", path,
 				     c->skipped);
@@ -140,8 +140,9 @@ enum spht_status spht_import_report(const char *path, const struct spht_import_c
 	if (!bad && !c->gaps) {
 		if (!quiet)
 			spht_message("%s: %s", path,
-				     known == l->nr_cpus ? "nothing lost, the books of all CPUs close" :
-							   "no loss is marked in the recording");
+				     known == l->nr_cpus
+					     ? "nothing lost, the books of all CPUs close"
+					     : "no loss is marked in the recording");
 		return SPHT_DONE;
 	}
 	spht_message("%s: INCOMPLETE: events are missing; what is there is valid (exit status %d)",

@@ -22,12 +22,12 @@
  * and formats of a whole kernel, keeps the 64 MiB of pages of a slice, and has
  * a pointer for each page of the file, compressed or not.
  */
-#define CHILD_HEAP	(384ull << 20)
-#define HEAP_SHARE	16 /* of the size of the file, on top */
+#define CHILD_HEAP    (384ull << 20)
+#define HEAP_SHARE    16 /* of the size of the file, on top */
 /* It maps the data of every CPU and does not always unmap it. */
-#define CHILD_MAPPED	(1024ull << 20)
-#define CHILD_SILENCE	30000 /* ms; a healthy one speaks every 65536 events */
-#define PROGRESS_NS	200000000ull
+#define CHILD_MAPPED  (1024ull << 20)
+#define CHILD_SILENCE 30000 /* ms; a healthy one speaks every 65536 events */
+#define PROGRESS_NS   200000000ull
 
 struct import {
 	const struct spht_import *o;
@@ -76,8 +76,7 @@ static void show_progress(void *arg)
 		return;
 	im->progress_at = now;
 	spht_progress("importing %s, %" PRIu64 " %%, %.1f million events", im->in.name,
-		      im->bytes ? im->done * 100 / im->bytes : 0,
-		      (double)im->counts.events / 1e6);
+		      im->bytes ? im->done * 100 / im->bytes : 0, (double)im->counts.events / 1e6);
 }
 
 static void free_types(struct import *im)
@@ -104,7 +103,8 @@ static int make_type(struct spht_event_type *t, const json_t *j)
 	t->fields = fields;
 	t->nr_fields = (unsigned int)nr;
 	t->id = spht_event_find(t->system, t->name);
-	json_array_foreach(list, i, f) {
+	json_array_foreach(list, i, f)
+	{
 		json_int_t size = json_integer_value(json_object_get(f, "size"));
 
 		fields[i].name = json_string_value(json_object_get(f, "name"));
@@ -130,9 +130,7 @@ static int make_types(struct import *im)
 	if (!im->types)
 		return no_memory(im);
 	im->nr_types = (unsigned int)json_array_size(list);
-	json_array_foreach(list, i, j)
-		if (make_type(&im->types[i], j))
-			return nonsense(im);
+	json_array_foreach(list, i, j) if (make_type(&im->types[i], j)) return nonsense(im);
 	return 0;
 }
 
@@ -207,8 +205,7 @@ static int on_events(struct import *im, const struct spht_message *m)
 			return nonsense(im);
 		memcpy(&in, p, fixed);
 		words = in.nwords * sizeof(in.v[0]);
-		if (in.nwords > SPHT_EVENT_SLOTS || words > left - fixed ||
-		    in.cpu >= SPHT_MAX_CPUS)
+		if (in.nwords > SPHT_EVENT_SLOTS || words > left - fixed || in.cpu >= SPHT_MAX_CPUS)
 			return nonsense(im);
 		memcpy(ev.v, p + fixed, words);
 		memset((char *)ev.v + words, 0, sizeof(ev.v) - words);
@@ -249,7 +246,8 @@ static int on_skipped(struct import *im, const struct spht_message *m)
 
 	if (!list)
 		return nonsense(im);
-	json_array_foreach(list, i, entry) {
+	json_array_foreach(list, i, entry)
+	{
 		const char *system = json_string_value(json_array_get(entry, 0));
 		const char *event = json_string_value(json_array_get(entry, 1));
 		json_int_t count = json_integer_value(json_array_get(entry, 2)), before;
@@ -402,10 +400,9 @@ static json_t *footer_extra(const struct import *im)
 	json_t *extra = json_object(), *list = json_array(), *events, *count;
 	const char *system, *event;
 
-	json_object_foreach(im->skipped, system, events)
-		json_object_foreach(events, event, count)
-			json_array_append_new(list, json_pack("{s:s, s:s, s:O}", "system", system,
-							      "event", event, "count", count));
+	json_object_foreach(im->skipped, system, events) json_object_foreach(events, event, count)
+		json_array_append_new(list, json_pack("{s:s, s:s, s:O}", "system", system, "event",
+						      event, "count", count));
 	json_object_set_new(extra, "skipped", list);
 	return extra;
 }
@@ -432,7 +429,7 @@ static int finish(struct import *im, struct spht_import_ledger *ledger)
 		unlink(im->out.part);
 		return -1;
 	}
-	return spht_output_commit(&im->out, &im->err);
+	return spht_output_commit(&im->out, im->o->stop, &im->err);
 }
 
 enum spht_status spht_import(const struct spht_import *o)

@@ -26,7 +26,9 @@ static const struct {
 	{"2ELIFREP", 8,
 	 "a perf.data file of a big-endian machine; KVM's shadow MMU is a matter of x86"},
 	{"\x1f\x8b", 2, "compressed with gzip; unpack it first: gzip -dk"},
-	{"\xfd" "7zXZ\0", 6, "compressed with xz; unpack it first: xz -dk"},
+	{"\xfd"
+	 "7zXZ\0",
+	 6, "compressed with xz; unpack it first: xz -dk"},
 	{"\x28\xb5\x2f\xfd", 4, "compressed with zstd; unpack it first: zstd -dk"},
 	{"BZh", 3, "compressed with bzip2; unpack it first: bzip2 -dk"},
 	{"PK\x03\x04", 4, "a zip archive; unpack it first"},
@@ -35,12 +37,12 @@ static const struct {
 
 static const char trace_dat_magic[] = "\x17\x08\x44tracing";
 
-/* Reads up to @len bytes; fewer only at the end of the file. */
-static ssize_t read_full(int fd, void *buf, size_t len)
+/* Reads up to @len bytes; fewer only at the end of the file or when asked to stop. */
+static ssize_t read_full(int fd, void *buf, size_t len, const volatile sig_atomic_t *stop)
 {
 	size_t got = 0;
 
-	while (got < len) {
+	while (got < len && !*stop) {
 		ssize_t n = read(fd, (char *)buf + got, len - got);
 
 		if (n < 0 && errno == EINTR)
@@ -99,19 +101,16 @@ static int copy_stream(int from, const char *name, const volatile sig_atomic_t *
 		spht_error_set(err, "%s: out of memory", name);
 	if (to < 0)
 		goto out;
-	while ((n = read_full(from, buf, CHUNK)) > 0) {
-		if (*stop) {
-			spht_error_set(err, "%s: interrupted", name);
-			goto fail;
-		}
+	while ((n = read_full(from, buf, CHUNK, stop)) > 0) {
 		if (write_full(to, buf, (size_t)n)) {
 			spht_error_set(err, "%s: cannot copy to a temporary file: %s; set TMPDIR",
 				       name, strerror(errno));
 			goto fail;
 		}
 	}
-	if (n < 0) {
-		spht_error_set(err, "%s: cannot read: %s", name, strerror(errno));
+	if (n < 0 || *stop) {
+		spht_error_set(err, "%s: cannot read: %s", name,
+			       *stop ? "interrupted" : strerror(errno));
 		goto fail;
 	}
 out:

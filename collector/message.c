@@ -8,14 +8,40 @@
 
 static bool progress_shown;
 
+/* Bytes of the printable UTF-8 character at @p; 0 for a control character or no UTF-8. */
+static int printable(const unsigned char *p)
+{
+	unsigned int c = *p, min;
+	int n;
+
+	if (c < 0x80)
+		return c >= ' ' && c != 0x7f;
+	n = c >= 0xf0 && c < 0xf5 ? 4 : c >= 0xe0 && c < 0xf0 ? 3 : c >= 0xc2 && c < 0xe0 ? 2 : 0;
+	if (!n)
+		return 0;
+	c &= 0x7fu >> n;
+	for (int i = 1; i < n; i++) {
+		if ((p[i] & 0xc0) != 0x80)
+			return 0;
+		c = c << 6 | (p[i] & 0x3f);
+	}
+	/* The second row of control characters, longer forms than needed, surrogates. */
+	min = n == 2 ? 0xa0 : n == 3 ? 0x800 : 0x10000;
+	return c < min || c > 0x10ffff || (c >= 0xd800 && c < 0xe000) ? 0 : n;
+}
+
 static void put(const char *before, const char *fmt, va_list ap, const char *after)
 {
 	char text[1024];
 
 	vsnprintf(text, sizeof(text), fmt, ap);
-	for (char *p = text; *p; p++)
-		if ((unsigned char)*p < ' ' || *p == 0x7f)
+	for (char *p = text; *p;) {
+		int n = printable((unsigned char *)p);
+
+		if (!n)
 			*p = '?';
+		p += n ? n : 1;
+	}
 	fprintf(stderr, "%sspht-record: %s%s", before, text, after);
 	fflush(stderr);
 }

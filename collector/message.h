@@ -3,8 +3,8 @@
 #define SPHT_MESSAGE_H
 
 /*
- * What spht-record says on stderr.  Control characters, which may come from a
- * file and which a terminal might obey, become '?'.
+ * What spht-record says on stderr.  What is no printable UTF-8, which may come
+ * from a file and which a terminal might obey, becomes '?'.
  */
 
 /* One line, "spht-record: " before it; takes the progress line away first. */

@@ -52,8 +52,9 @@ int spht_output_open(struct spht_output *out, const char *path, bool force,
 			return -1;
 		}
 		if (!S_ISREG(st.st_mode)) {
-			spht_error_set(err, "%s: is not a plain file; name another one, or - for "
-					    "stdout",
+			spht_error_set(err,
+				       "%s: is not a plain file; name another one, or - for "
+				       "stdout",
 				       path);
 			return -1;
 		}
@@ -71,10 +72,11 @@ int spht_output_open(struct spht_output *out, const char *path, bool force,
 	if (force)
 		unlink(out->part);
 	if (!lstat(out->part, &st)) {
-		spht_error_set(err,
-			       "%s: exists: another import writes it, or one was killed; remove it, "
-			       "or use --force",
-			       out->part);
+		spht_error_set(
+			err,
+			"%s: exists: another import writes it, or one was killed; remove it, "
+			"or use --force",
+			out->part);
 		free(out->part);
 		out->part = NULL;
 		return -1;
@@ -82,7 +84,8 @@ int spht_output_open(struct spht_output *out, const char *path, bool force,
 	return 0;
 }
 
-static int copy_to_stdout(const char *path, struct spht_error *err)
+static int copy_to_stdout(const char *path, const volatile sig_atomic_t *stop,
+			  struct spht_error *err)
 {
 	int fd = open(path, O_RDONLY | O_CLOEXEC), rc = -1;
 	char *buf = malloc(CHUNK);
@@ -94,7 +97,7 @@ static int copy_to_stdout(const char *path, struct spht_error *err)
 		for (char *p = buf; n > 0;) {
 			ssize_t done = write(STDOUT_FILENO, p, (size_t)n);
 
-			if (done < 0 && errno == EINTR)
+			if (done < 0 && errno == EINTR && !*stop)
 				continue;
 			if (done < 0)
 				goto out;
@@ -126,12 +129,13 @@ static int give_name(const struct spht_output *out)
 	return unlink(out->part);
 }
 
-int spht_output_commit(struct spht_output *out, struct spht_error *err)
+int spht_output_commit(struct spht_output *out, const volatile sig_atomic_t *stop,
+		       struct spht_error *err)
 {
 	int rc = 0;
 
 	if (out->to_stdout) {
-		rc = copy_to_stdout(out->part, err);
+		rc = copy_to_stdout(out->part, stop, err);
 		unlink(out->part);
 		return rc;
 	}

@@ -22,7 +22,8 @@ struct spht_output {
 int spht_output_open(struct spht_output *out, const char *path, bool force,
 		     const struct spht_input *in, struct spht_error *err);
 /* The part is whole: gives it its name.  Removes it on failure. */
-int spht_output_commit(struct spht_output *out, struct spht_error *err);
+int spht_output_commit(struct spht_output *out, const volatile sig_atomic_t *stop,
+		       struct spht_error *err);
 /* Frees; spht_writer_abort() has removed a part that was not committed. */
 void spht_output_close(struct spht_output *out);
 

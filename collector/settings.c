@@ -8,8 +8,8 @@
 #define MAX_DEPTH 4
 #define MAX_WORD  64u
 #define MAX_VALUE 4096u
-#define WORD_CHARS                                                                                 \
-	"abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"                                     \
+#define WORD_CHARS \
+	"abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ" \
 	"0123456789_-"
 
 /* The parts of a header that are not the recorder's own business. */
@@ -23,8 +23,7 @@ static const struct {
 	const char *name;
 	enum kind kind;
 } known[] = {
-	{"host", OBJECT}, {"guest", OBJECT},	{"kvm", OBJECT},
-	{"note", TEXT},	  {"clock_real", TRUTH},
+	{"host", OBJECT}, {"guest", OBJECT}, {"kvm", OBJECT}, {"note", TEXT}, {"clock_real", TRUTH},
 };
 #define KNOWN_NAMES "guest, host, kvm, clock_real, note"
 
@@ -169,7 +168,8 @@ int spht_settings_add(json_t *settings, const char *text, struct spht_error *err
 	int kind, rc = -1;
 
 	if (!len || len > MAX_DEPTH * (MAX_WORD + 1)) {
-		spht_error_set(err, "--set %.80s: KEY=VALUE is expected, as in guest.vcpus=1", text);
+		spht_error_set(err, "--set %.80s: KEY=VALUE is expected, as in guest.vcpus=1",
+			       text);
 		return -1;
 	}
 	key = strndup(text, len);
@@ -215,7 +215,8 @@ int spht_settings_apply(json_t *header, const json_t *settings)
 		if (!object || (tells[i].key && !json_object_get(object, tells[i].key)))
 			continue;
 		for (size_t k = json_array_size(missing); k-- > 0;)
-			if (!strcmp(json_string_value(json_array_get(missing, k)), tells[i].missing))
+			if (!strcmp(json_string_value(json_array_get(missing, k)),
+				    tells[i].missing))
 				json_array_remove(missing, k);
 	}
 	return rc;

@@ -108,8 +108,8 @@ static const struct option options[] = {
 	{NULL, 0, NULL, 0},
 };
 
-#define LATER                                                                                      \
-	"%s: live recording is not part of this version; record with trace-cmd record -e kvm "     \
+#define LATER \
+	"%s: live recording is not part of this version; record with trace-cmd record -e kvm " \
 	"-e kvmmmu, then use --import"
 
 /* 0, or the exit status and the program is to end with it, or -1: end with 0. */

@@ -31,13 +31,13 @@ struct tracedat_span {
 __attribute__((format(printf, 3, 4))) void tracedat_complain(const struct tracedat_file *f,
 							     uint64_t offset, const char *fmt, ...);
 /* The same as an expression of value -1. */
-#define tracedat_damaged(...)                                                                      \
-	({                                                                                         \
-		tracedat_complain(__VA_ARGS__);                                                    \
-		-1;                                                                                \
+#define tracedat_damaged(...) \
+	({ \
+		tracedat_complain(__VA_ARGS__); \
+		-1; \
 	})
-#define tracedat_truncated(f, offset, what)                                                        \
-	tracedat_damaged(f, offset, "%s ends beyond the end of the file (0x%" PRIx64 ")", what,    \
+#define tracedat_truncated(f, offset, what) \
+	tracedat_damaged(f, offset, "%s ends beyond the end of the file (0x%" PRIx64 ")", what, \
 			 (f)->size)
 
 int tracedat_pread(const struct tracedat_file *f, uint64_t offset, void *buf, size_t len,

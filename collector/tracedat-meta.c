@@ -13,8 +13,8 @@
 #include "tracedat-meta.h"
 
 #define MAX_OPTION_SECTIONS 1000
-#define MAX_BUFFERS	    1000u
-#define MAX_PAGE	    (1u << 20)
+#define MAX_BUFFERS         1000u
+#define MAX_PAGE            (1u << 20)
 
 /* Section ids of version 7; the options of the same number hold their offsets. */
 enum {
@@ -40,6 +40,9 @@ enum {
 	OPTION_EVENT_FORMATS = 18,
 	OPTION_BUFFER_TEXT = 22,
 };
+
+static const char name_chars[] = "abcdefghijklmnopqrstuvwxyz"
+				 "ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_";
 
 struct parser {
 	struct tracedat_file f;
@@ -317,8 +320,6 @@ static int take_option(struct parser *p, unsigned int id, const uint8_t *data, s
 static int keep_format(struct parser *p, const char *system, const uint8_t *text, size_t len)
 {
 	static const char key[] = "name: ";
-	static const char name_chars[] = "abcdefghijklmnopqrstuvwxyz"
-					 "ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_";
 	const uint8_t *end = len ? memchr(text, '\n', len) : NULL;
 	char name[160];
 	json_t *j;
@@ -332,8 +333,8 @@ static int keep_format(struct parser *p, const char *system, const uint8_t *text
 	if (!n || n > 100 || strspn((const char *)text + strlen(key), name_chars) != n)
 		return 0;
 	snprintf(name, sizeof(name), "%s/%.*s", system, (int)n, (const char *)text + strlen(key));
-	/* Bytes that are not UTF-8 make it NULL: such a text is not kept. */
-	j = json_stringn((const char *)text, len);
+	/* What is not UTF-8, or what JSON cannot read back, is not kept. */
+	j = memchr(text, 0, len) ? NULL : json_stringn((const char *)text, len);
 	if (!j)
 		return 0;
 	return json_object_set_new(p->m->formats, name, j) ? out_of_memory(p) : 0;
@@ -365,7 +366,8 @@ static int take_formats(struct parser *p, struct tracedat_span *s)
 static int take_options_v7(struct parser *p, uint64_t offset, uint64_t *next)
 {
 	size_t len = 0;
-	uint8_t *body = tracedat_section(&p->f, offset, SECTION_OPTIONS, "options", &len);
+	uint8_t *body =
+		tracedat_section(&p->f, offset, SECTION_OPTIONS, "a section of options", &len);
 	struct tracedat_span s = {&p->f, NULL, body, len, offset, "a section of options"};
 	const uint8_t *data;
 	uint16_t id;
@@ -396,7 +398,7 @@ out:
 
 static int read_v7(struct parser *p, struct tracedat_span *s)
 {
-	struct tracedat_span formats = {.file = &p->f, .what = "the event formats"};
+	struct tracedat_span formats = {.file = &p->f, .what = "the section of event formats"};
 	uint64_t seen[MAX_OPTION_SECTIONS], next;
 	const char *name, *version;
 	unsigned int nr = 0;
@@ -407,9 +409,11 @@ static int read_v7(struct parser *p, struct tracedat_span *s)
 	    tracedat_take64(s, &next))
 		return -1;
 	snprintf(p->m->compression, sizeof(p->m->compression), "%s", name);
+	if (!*name || strlen(name) > 16 || strspn(name, name_chars) != strlen(name))
+		return tracedat_damaged(&p->f, 18, "the compression has no valid name");
 	if (strcmp(name, "none") && strcmp(name, "zstd")) {
 		spht_error_set(p->f.err,
-			       "%s: compressed with %.24s; trace-cmd convert --compression zstd "
+			       "%s: compressed with %s; trace-cmd convert --compression zstd "
 			       "makes a file that can be read",
 			       p->f.name, name);
 		return -1;
@@ -428,8 +432,8 @@ static int read_v7(struct parser *p, struct tracedat_span *s)
 	}
 	if (!p->want_formats || !p->formats_at)
 		return 0;
-	body = tracedat_section(&p->f, p->formats_at, SECTION_FORMATS, "the event formats",
-				&formats.left);
+	body = tracedat_section(&p->f, p->formats_at, SECTION_FORMATS,
+				"the section of event formats", &formats.left);
 	if (!body)
 		return -1;
 	formats.p = body;
@@ -494,7 +498,8 @@ static int take_data_v6(struct parser *p, struct tracedat_span *s, unsigned int 
 		return alloc_cpus(p, b, 0, s->offset);
 	}
 	if (memcmp(tag, "flyrecord", 9))
-		return tracedat_damaged(&p->f, tracedat_where(s), "neither events nor a latency trace");
+		return tracedat_damaged(&p->f, tracedat_where(s),
+					"neither events nor a latency trace");
 	nr = p->m->nr_cpus;
 	if (alloc_cpus(p, b, nr, s->offset))
 		return -1;
@@ -624,8 +629,9 @@ static int read_versions(struct parser *p)
 	}
 	m->version = (unsigned int)(version[0] - '0');
 	if (b[0]) {
-		spht_error_set(p->f.err, "%s: recorded on a big-endian machine; KVM's shadow MMU "
-					 "is a matter of x86",
+		spht_error_set(p->f.err,
+			       "%s: recorded on a big-endian machine; KVM's shadow MMU "
+			       "is a matter of x86",
 			       p->f.name);
 		return -1;
 	}
@@ -647,9 +653,8 @@ static int read_versions(struct parser *p)
 int tracedat_meta_read(struct tracedat_meta *m, int fd, const char *name, bool want_formats,
 		       struct spht_error *err)
 {
-	struct parser p = {.f = {.fd = fd, .name = name, .err = err},
-			   .m = m,
-			   .want_formats = want_formats};
+	struct parser p = {
+		.f = {.fd = fd, .name = name, .err = err}, .m = m, .want_formats = want_formats};
 	struct stat st;
 	int rc = -1;
 

@@ -58,8 +58,8 @@ static json_t *recorder(const struct tracedat_meta *m)
 
 	/* "3.1.6 not-a-git-repo" */
 	if (m->recorder && *m->recorder) {
-		snprintf(tool, sizeof(tool), "trace-cmd %.*s",
-			 (int)strcspn(m->recorder, " "), m->recorder);
+		snprintf(tool, sizeof(tool), "trace-cmd %.*s", (int)strcspn(m->recorder, " "),
+			 m->recorder);
 		set_text(j, "tool", tool, strlen(tool));
 	}
 	for (unsigned int i = 0; i < m->nr_buffers; i++) {
@@ -138,8 +138,8 @@ static json_t *stats(const struct tracedat_meta *m, bool *all_known)
 static json_t *missing(const struct tracedat_meta *m, const json_t *header, bool stats_known)
 {
 	static const char *const never[] = {
-		"cpu model", "kvm module parameters", "guest description", "memslots",
-		"debugfs counters",
+		"cpu model", "kvm module parameters", "guest description",
+		"memslots",  "debugfs counters",
 	};
 	json_t *j = json_array();
 

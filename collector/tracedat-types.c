@@ -7,7 +7,7 @@
 #include "tracedat-types.h"
 
 /* common_type is an unsigned short in every kernel so far. */
-#define MAX_ID	   65536u
+#define MAX_ID     65536u
 #define MAX_RECORD 65536 /* bytes; a page holds no more */
 #define NOT_STORED -1
 
@@ -155,8 +155,9 @@ static int add_type(struct tracedat_types *t, struct tep_event *e, struct spht_e
 	struct type *type = &t->types[t->nr_types];
 
 	if (!is_name(e->name) || e->id < 0 || e->id >= (int)MAX_ID) {
-		spht_error_set(err, "%s: damaged or unsupported trace.dat: an event of system %s "
-				    "has no valid name or number; record anew",
+		spht_error_set(err,
+			       "%s: damaged or unsupported trace.dat: an event of system %s "
+			       "has no valid name or number; record anew",
 			       t->file, e->system);
 		return -1;
 	}
@@ -243,10 +244,11 @@ struct tracedat_types *tracedat_types_new(struct tep_handle *tep, const char *na
 	if (find_common(t, wanted[0], "common_pid", &t->pid) ||
 	    find_common(t, wanted[0], "common_flags", &t->flags) ||
 	    find_common(t, wanted[0], "common_preempt_count", &t->preempt)) {
-		spht_error_set(err,
-			       "%s: damaged or unsupported trace.dat: its events have no pid, flags "
-			       "or preempt count; record anew",
-			       name);
+		spht_error_set(
+			err,
+			"%s: damaged or unsupported trace.dat: its events have no pid, flags "
+			"or preempt count; record anew",
+			name);
 		goto fail;
 	}
 	t->types = calloc((size_t)nr, sizeof(*t->types));
@@ -303,12 +305,12 @@ json_t *tracedat_types_json(const struct tracedat_types *t)
 		json_t *fields = json_array();
 
 		for (unsigned int k = 0; k < type->nr_fields; k++)
-			json_array_append_new(
-				fields, json_pack("{s:s, s:i, s:b, s:b}", "name",
-						  type->fields[k].name, "size",
-						  (int)type->fields[k].size, "signed",
-						  (int)type->fields[k].is_signed, "array",
-						  (int)type->fields[k].is_array));
+			json_array_append_new(fields,
+					      json_pack("{s:s, s:i, s:b, s:b}", "name",
+							type->fields[k].name, "size",
+							(int)type->fields[k].size, "signed",
+							(int)type->fields[k].is_signed, "array",
+							(int)type->fields[k].is_array));
 		json_array_append_new(all, json_pack("{s:s, s:s, s:o}", "system", type->system,
 						     "name", type->name, "fields", fields));
 	}

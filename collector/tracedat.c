@@ -11,8 +11,8 @@
 #include "tracedat-types.h"
 #include "tracedat.h"
 
-#define BATCH	     (256u << 10) /* bytes of events in one message */
-#define SLICE	     (64u << 20) /* bytes of pages that one process reads */
+#define BATCH        (256u << 10) /* bytes of events in one message */
+#define SLICE        (64u << 20) /* bytes of pages that one process reads */
 #define ALIVE_EVENTS 65536u /* a sign of life at least that often */
 
 /* One CPU of one buffer, and its next event. */
@@ -73,8 +73,8 @@ static int flush_batch(struct slice *s)
 
 	s->batch_len = 0;
 	s->quiet = 0;
-	if (spht_pipe_send(s->pipe, len ? TRACEDAT_EVENTS : TRACEDAT_ALIVE, bytes_done(s),
-			   s->batch, len))
+	if (spht_pipe_send(s->pipe, len ? TRACEDAT_EVENTS : TRACEDAT_ALIVE, bytes_done(s), s->batch,
+			   len))
 		return parent_gone(s);
 	return 0;
 }
@@ -132,10 +132,11 @@ static int take_next(struct slice *s, struct source *src, struct tep_record *rec
 	if (rec->cpu != (int)src->c.cpu || rec->size < 0 || !rec->data)
 		return refused(s, "keep the CPUs of this file apart");
 	if (src->c.started && rec->ts < src->c.ts) {
-		spht_error_set(&s->err,
-			       "%s: damaged or unsupported trace.dat: on CPU %u time runs backwards "
-			       "from %" PRIu64 " to %llu ns; copy the file again, or record anew",
-			       s->job->name, src->c.cpu, src->c.ts, rec->ts);
+		spht_error_set(
+			&s->err,
+			"%s: damaged or unsupported trace.dat: on CPU %u time runs backwards "
+			"from %" PRIu64 " to %llu ns; copy the file again, or record anew",
+			s->job->name, src->c.cpu, src->c.ts, rec->ts);
 		return -1;
 	}
 	src->c.started = 1;
@@ -166,8 +167,9 @@ static int start_sources(struct slice *s)
 
 		if (src->c.done)
 			continue;
-		if (src->c.started ? resume(s, src) :
-				     take_next(s, src, tracecmd_read_data(src->in, (int)src->c.cpu)))
+		if (src->c.started
+			    ? resume(s, src)
+			    : take_next(s, src, tracecmd_read_data(src->in, (int)src->c.cpu)))
 			return -1;
 		if (!src->c.done)
 			s->heap[s->nr_heap++] = src;
@@ -207,8 +209,7 @@ static int pass_on(struct slice *s, struct source *src)
 	if (rec->missed_events) {
 		ev.type = TRACEDAT_LOST;
 		ev.nwords = 1;
-		ev.v[0] = rec->missed_events > 0 ? (uint64_t)rec->missed_events :
-						   SPHT_LOST_UNKNOWN;
+		ev.v[0] = rec->missed_events > 0 ? (uint64_t)rec->missed_events : SPHT_LOST_UNKNOWN;
 		put(s, &ev);
 		ev.type = 0;
 	}
@@ -327,8 +328,7 @@ static int read_slice(struct slice *s)
 	s->batch = malloc(BATCH);
 	if (!s->batch)
 		return no_memory(s);
-	if (job->first &&
-	    send_json(s, TRACEDAT_PLAN, tracedat_plan(&s->meta, s->types)))
+	if (job->first && send_json(s, TRACEDAT_PLAN, tracedat_plan(&s->meta, s->types)))
 		return -1;
 	if (start_sources(s) || run(s))
 		return -1;

@@ -16,6 +16,7 @@
 #define HEAD_MAX   160 /* the columns before "system" with their names */
 #define NUMBER_MAX 24 /* a formatted number with its quotes */
 #define CSV_HEADER "ts,cpu,pid,flags,preempt,preamble,system,event,fields\n"
+#define NO_TID     INT64_MAX
 #define TYPE_LOST  SPHT_MAX_TYPES /* a place after all types of the file */
 
 enum value_kind { VALUE_HEX, VALUE_HEX_STRING, VALUE_UNSIGNED, VALUE_SIGNED, VALUE_BYTES };
@@ -49,8 +50,8 @@ struct dump {
 	uint64_t cpu, pid, vcpu;
 	uint64_t from_ns, to_ns;
 	struct row rows[SPHT_MAX_TYPES + 1];
-	int32_t *tids; /* the threads that are --vcpu */
-	size_t nr_tids;
+	int64_t *tids; /* the threads that are --vcpu: an open hash, NO_TID where free */
+	size_t nr_tids, cap_tids; /* cap_tids a power of two */
 	uint64_t lost_hidden; /* LOST markers that --event left out */
 };
 
@@ -366,29 +367,49 @@ static int choose_events(struct dump *d, const struct spht_event_type *types, un
 	return 0;
 }
 
+/* Where @pid stands in the hash, or the free place where it belongs. */
+static int64_t *tid_place(int64_t *tids, size_t cap, int64_t pid)
+{
+	size_t i = (uint32_t)pid * 2654435761u & (cap - 1);
+
+	while (tids[i] != NO_TID && tids[i] != pid)
+		i = (i + 1) & (cap - 1);
+	return &tids[i];
+}
+
 static bool is_tid(const struct dump *d, int32_t pid)
 {
-	size_t i;
+	return d->nr_tids && *tid_place(d->tids, d->cap_tids, pid) == pid;
+}
 
-	for (i = 0; i < d->nr_tids; i++)
-		if (d->tids[i] == pid)
-			return true;
-	return false;
+static int grow_tids(struct dump *d)
+{
+	size_t cap = d->cap_tids ? 2 * d->cap_tids : 64, i;
+	int64_t *tids = malloc(cap * sizeof(*tids));
+
+	if (!tids)
+		return -1;
+	for (i = 0; i < cap; i++)
+		tids[i] = NO_TID;
+	for (i = 0; i < d->cap_tids; i++)
+		if (d->tids[i] != NO_TID)
+			*tid_place(tids, cap, d->tids[i]) = d->tids[i];
+	free(d->tids);
+	d->tids = tids;
+	d->cap_tids = cap;
+	return 0;
 }
 
 static int add_tid(struct dump *d, int32_t pid)
 {
-	int32_t *tids;
-
 	if (is_tid(d, pid))
 		return 0;
-	tids = realloc(d->tids, (d->nr_tids + 1) * sizeof(*tids));
-	if (!tids) {
+	if (d->nr_tids * 2 >= d->cap_tids && grow_tids(d)) {
 		cmd_message("no memory for the threads of vCPU %" PRIu64, d->vcpu);
 		return -1;
 	}
-	tids[d->nr_tids++] = pid;
-	d->tids = tids;
+	*tid_place(d->tids, d->cap_tids, pid) = pid;
+	d->nr_tids++;
 	return 0;
 }
 
@@ -401,8 +422,6 @@ static int learn_vcpu(struct dump *d, const char *path)
 	const struct spht_event *ev;
 	struct spht_error err;
 	struct spht_reader *r;
-	int32_t last = -1;
-	bool any = false;
 	int rc = 0;
 
 	r = spht_reader_open(path, d->partial ? SPHT_READ_PARTIAL : 0, &err);
@@ -413,16 +432,13 @@ static int learn_vcpu(struct dump *d, const char *path)
 	while (!rc && spht_reader_next(r, &ev, &err) > 0) {
 		int slot = ev->id == SPHT_EV_LOST ? -1 : d->rows[ev->type].vcpu_slot;
 
-		if (slot < 0 || ev->v[slot] != d->vcpu)
-			continue;
-		any = true;
-		if (ev->pid != last || !d->nr_tids)
-			rc = add_tid(d, last = ev->pid);
+		if (slot >= 0 && ev->v[slot] == d->vcpu)
+			rc = add_tid(d, ev->pid);
 	}
 	spht_reader_close(r);
 	if (rc)
 		return CMD_FAILED;
-	if (!any)
+	if (!d->nr_tids)
 		return cmd_usage(d->cmd, "no event names vCPU %" PRIu64 ", info lists the vCPUs",
 				 d->vcpu);
 	return 0;

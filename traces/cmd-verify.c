@@ -67,11 +67,17 @@ static int count_all(struct verify *v, struct spht_reader *r)
 static int check_total(struct verify *v, const char *what, const json_t *value, uint64_t counted)
 {
 	const char *text = json_string_value(value);
+	uint64_t said = text ? strtoull(text, NULL, 16) : 0;
 
-	if (text && strtoull(text, NULL, 16) == counted)
+	if (text && said == counted)
 		return 0;
-	spht_error_set(&v->err, "%s: the footer says %s %s, the blocks hold %" PRIu64, v->path,
-		       text ? text : "nothing of", what, counted);
+	if (text)
+		spht_error_set(&v->err,
+			       "%s: the footer says %" PRIu64 " %s, the blocks hold %" PRIu64,
+			       v->path, said, what, counted);
+	else
+		spht_error_set(&v->err, "%s: the footer does not say how many %s there are",
+			       v->path, what);
 	return -1;
 }
 

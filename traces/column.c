@@ -243,7 +243,7 @@ static int by_value(const void *a, const void *b)
 static uint64_t make_dict(const struct spht_column *c, struct spht_dict *dict)
 {
 	struct counted *counts = calloc(1u << COUNT_BITS, sizeof(*counts));
-	uint32_t exacts[256] = { 0 }, numbers = 0, rest = 0, used = 0;
+	uint32_t exacts[256] = { 0 }, rest = 0, used = 0;
 	const uint8_t *p = c->tokens.buf;
 	uint64_t cost = 0;
 
@@ -258,26 +258,22 @@ static uint64_t make_dict(const struct spht_column *c, struct spht_dict *dict)
 			exacts[symbol]++;
 			continue;
 		}
-		numbers++;
+		rest++;
 		at = (unsigned int)(x * 0x9e3779b97f4a7c15ull >> (64 - COUNT_BITS));
 		/* A few probes, then the number is as good as rare. */
 		for (int probe = 0; probe < 4; probe++, at = (at + 1) & ((1u << COUNT_BITS) - 1)) {
 			if (counts[at].count && counts[at].value != x)
 				continue;
-			used += !counts[at].count;
 			counts[at].value = x;
 			counts[at].count++;
 			break;
 		}
 	}
-	for (uint32_t i = 0, at = 0; i < 1u << COUNT_BITS; i++)
-		if (counts[i].count)
-			counts[at++] = counts[i];
+	for (uint32_t i = 0; i < 1u << COUNT_BITS; i++)
+		if (counts[i].count >= COUNT_MIN)
+			counts[used++] = counts[i];
 	qsort(counts, used, sizeof(*counts), by_count);
-	rest = numbers;
 	for (uint32_t i = 0; i < used && dict->nr < SPHT_DICT_MAX; i++) {
-		if (counts[i].count < COUNT_MIN)
-			break;
 		dict->values[dict->nr++] = counts[i].value;
 		rest -= counts[i].count;
 		cost += counts[i].count * (log2_256(c->count) - log2_256(counts[i].count));

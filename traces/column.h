@@ -25,7 +25,7 @@ enum spht_coding {
 };
 
 #define SPHT_CODING_FIRST   SPHT_CODING_DIRECT
-#define SPHT_DICT_MAX	    244 /* numbers in a dictionary */
+#define SPHT_DICT_MAX       244 /* numbers in a dictionary */
 #define SPHT_CODING_SYMBOLS 252 /* what is left of 256 belongs to exact candidates */
 
 struct spht_coding_table {
@@ -56,8 +56,8 @@ static inline uint64_t spht_get_bits(const uint8_t *p, uint64_t *pos, unsigned i
 
 	*pos = at + n;
 	if (__builtin_expect(n > 56, 0)) {
-		v = (v & ((1ull << 32) - 1)) |
-		    (spht_get64(p + ((at + 32) >> 3)) >> ((at + 32) & 7)) << 32;
+		v = (v & ((1ull << 32) - 1)) | (spht_get64(p + ((at + 32) >> 3)) >> ((at + 32) & 7))
+						       << 32;
 		return n == 64 ? v : v & ((1ull << n) - 1);
 	}
 	return v & ((1ull << n) - 1);

@@ -5,10 +5,14 @@
 #include "predict.h"
 #include "spht_trace.h"
 
+/* How a part's first candidate is computed: the usual shapes without what they do not need. */
 enum op_kind {
 	OP_SET, /* constant: only the register has to know */
-	OP_REG, /* the first candidate is a register plus a number */
-	OP_TABLE, /* it is a table's entry */
+	OP_REG, /* a register plus a number */
+	OP_TABLE1, /* a table relative to nothing with so many keys */
+	OP_TABLE2,
+	OP_TABLE3,
+	OP_OTHER,
 };
 
 #define NO_SYMBOL 256u
@@ -285,6 +289,8 @@ static void prepare_guess(struct spht_decoder *d, struct guess *g, const struct 
 static bool prepare_op(struct spht_decoder *d, struct program *prog, struct op *op,
 		       const struct spht_part *part, enum spht_coding coding)
 {
+	const struct spht_cand *c = &part->cands[0];
+
 	op->slot = part->slot;
 	op->rot = part->rot;
 	op->shift = part->shift;
@@ -301,7 +307,11 @@ static bool prepare_op(struct spht_decoder *d, struct program *prog, struct op *
 	}
 	for (unsigned int i = 0; i < part->ncands; i++)
 		prepare_guess(d, &op->guesses[i], &part->cands[i]);
-	op->kind = op->guesses[0].table ? OP_TABLE : OP_REG;
+	op->kind = OP_OTHER;
+	if (!c->nkeys && !c->shr && !c->shl)
+		op->kind = OP_REG;
+	else if (c->nkeys && c->reg == SPHT_REG_ZERO && !c->keys[0].levels)
+		op->kind = (uint8_t)(OP_TABLE1 + c->nkeys - 1);
 	return true;
 }
 
@@ -444,6 +454,38 @@ static inline __attribute__((always_inline)) uint64_t *guess_entry(const struct 
 	return g->table + (k >> g->index_shift);
 }
 
+static inline __attribute__((always_inline)) uint64_t guess_key(const struct guess *g, int i,
+								const uint64_t *regs)
+{
+	return regs[g->key[i]] >> g->key_shift[i];
+}
+
+static inline __attribute__((always_inline)) uint64_t first_value(const struct op *op,
+								  const uint64_t *regs)
+{
+	const struct guess *g = &op->guesses[0];
+
+	switch (op->kind) {
+	case OP_SET:
+		return op->value;
+	case OP_REG:
+		return regs[g->from] + g->add;
+	case OP_TABLE1:
+		return g->table[guess_key(g, 0, regs) * SPHT_MIX0 >> g->index_shift];
+	case OP_TABLE2:
+		return g->table[(guess_key(g, 0, regs) * SPHT_MIX0 +
+				 guess_key(g, 1, regs) * SPHT_MIX1) >>
+				g->index_shift];
+	case OP_TABLE3:
+		return g->table[(guess_key(g, 0, regs) * SPHT_MIX0 +
+				 guess_key(g, 1, regs) * SPHT_MIX1 +
+				 guess_key(g, 2, regs) * SPHT_MIX2) >>
+				g->index_shift];
+	default:
+		return guess_base(g, regs) + (g->table ? *guess_entry(g, regs) : g->add);
+	}
+}
+
 /* The value of a part whose first candidate is wrong, or the only one. */
 static inline __attribute__((always_inline)) uint64_t
 other_value(struct op *op, unsigned int symbol, const uint64_t *regs, bool *damaged)
@@ -506,18 +548,10 @@ static inline __attribute__((always_inline)) void decode(struct spht_decoder *d,
 			uint64_t value;
 
 			op->symbols += op->step;
-			if (__builtin_expect(symbol != op->hit, 0)) {
+			if (__builtin_expect(symbol == op->hit, 1))
+				value = first_value(op, regs);
+			else
 				value = other_value(op, symbol, regs, &damaged);
-			} else {
-				const struct guess *g = &op->guesses[0];
-
-				if (op->kind == OP_TABLE)
-					value = guess_base(g, regs) + *guess_entry(g, regs);
-				else if (op->kind == OP_REG)
-					value = guess_base(g, regs) + g->add;
-				else
-					value = op->value;
-			}
 			regs[op->reg] = value;
 			ev->v[op->slot] |= spht_rotr(value << op->shift, op->rot);
 		}

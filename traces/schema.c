@@ -227,7 +227,7 @@ static int set_prediction(struct spht_schema *s, struct spht_part *part, const c
 	return spht_predict_parse(part, out, s->nr_regs, &s->nr_entries);
 }
 
-static void add_word(struct spht_schema *s, const struct spht_spec *spec, unsigned int slot)
+static void add_word(struct spht_schema *s, const struct spht_prediction *spec, unsigned int slot)
 {
 	struct spht_part *p = add_part(s);
 
@@ -252,7 +252,7 @@ static void make_parts(struct spht_schema *s, unsigned int i)
 	for (unsigned int f = 0; f < t->nr_fields; f++) {
 		unsigned int at = f;
 
-		spht_spec_find(t->name, t->fields[f].name, &rank[f]);
+		spht_prediction_find(t->name, t->fields[f].name, &rank[f]);
 		for (; at > 0 && rank[sorted[at - 1]] > rank[f]; at--)
 			sorted[at] = sorted[at - 1];
 		sorted[at] = f;
@@ -262,7 +262,7 @@ static void make_parts(struct spht_schema *s, unsigned int i)
 		const struct spht_event_field *f = &t->fields[sorted[n]];
 
 		for (unsigned int w = 0; w < f->nwords; w++)
-			add_word(s, spht_spec_find(t->name, f->name, NULL), f->slot + w);
+			add_word(s, spht_prediction_find(t->name, f->name, NULL), f->slot + w);
 	}
 	s->first_part[i + 1] = s->nr_parts;
 }
@@ -306,8 +306,8 @@ struct spht_schema *spht_schema_new(const struct spht_event_type *types, unsigne
 		for (uint32_t p = s->first_part[i]; p < s->first_part[i + 1]; p++) {
 			struct spht_part *part = &s->parts[p];
 			const struct spht_event_type *t = &s->types[i];
-			const struct spht_spec *spec =
-				spht_spec_find(t->name, field_of_slot(t, part->slot), NULL);
+			const struct spht_prediction *spec =
+				spht_prediction_find(t->name, field_of_slot(t, part->slot), NULL);
 			const char *text = part->shift ? spec->high : spec->low;
 
 			/* With hundreds of types the tables run out: then the plain last value. */

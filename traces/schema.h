@@ -16,8 +16,8 @@
  * of each part; predictions are made of registers and of tables that remember
  * the last value under a key of registers.  docs/trace-format.md, "Prediction".
  */
-#define SPHT_MAX_CANDS	       4
-#define SPHT_MAX_KEYS	       3
+#define SPHT_MAX_CANDS         4
+#define SPHT_MAX_KEYS          3
 #define SPHT_MAX_TABLE_ENTRIES (1u << 18) /* all tables of a file together, 8 bytes each */
 
 enum {
@@ -74,8 +74,8 @@ struct spht_schema *spht_schema_from_json(const json_t *types, const char *path,
 					  struct spht_error *err);
 void spht_schema_free(struct spht_schema *s);
 
-/* How a field is split and predicted; specs.c has the table. */
-struct spht_spec {
+/* How a field is split and predicted; predictions.c has the table. */
+struct spht_prediction {
 	const char *event, *field;
 	uint8_t rot, width; /* width of the low part after rotation; 0: not split */
 	const char *low; /* prediction; names instead of register numbers */
@@ -83,7 +83,8 @@ struct spht_spec {
 };
 
 /* Never NULL: unknown fields get a general one.  *@order (may be NULL): rank in the table. */
-const struct spht_spec *spht_spec_find(const char *event, const char *field, unsigned int *order);
+const struct spht_prediction *spht_prediction_find(const char *event, const char *field,
+						   unsigned int *order);
 
 /*
  * Prediction text (docs/trace-format.md) into @part, tables appended after

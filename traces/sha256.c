@@ -114,19 +114,19 @@ static int have_sha_ni(void)
 }
 #endif
 
-static void hash_blocks(uint32_t state[8], const uint8_t *p, size_t blocks)
+static void hash_blocks(struct spht_sha256 *s, const uint8_t *p, size_t blocks)
 {
 #if defined(__x86_64__)
 	static int ni = -1; /* a race only asks twice */
 
 	if (ni < 0)
 		ni = have_sha_ni();
-	if (ni) {
-		blocks_sha_ni(state, p, blocks);
+	if (ni && !s->portable) {
+		blocks_sha_ni(s->state, p, blocks);
 		return;
 	}
 #endif
-	blocks_portable(state, p, blocks);
+	blocks_portable(s->state, p, blocks);
 }
 
 void spht_sha256_init(struct spht_sha256 *s)
@@ -136,6 +136,7 @@ void spht_sha256_init(struct spht_sha256 *s)
 
 	memcpy(s->state, start, sizeof(start));
 	s->bytes = 0;
+	s->portable = false;
 }
 
 void spht_sha256_update(struct spht_sha256 *s, const void *data, size_t len)
@@ -152,9 +153,9 @@ void spht_sha256_update(struct spht_sha256 *s, const void *data, size_t len)
 		len -= take;
 		if (have + take < 64)
 			return;
-		hash_blocks(s->state, s->pending, 1);
+		hash_blocks(s, s->pending, 1);
 	}
-	hash_blocks(s->state, p, len / 64);
+	hash_blocks(s, p, len / 64);
 	memcpy(s->pending, p + len / 64 * 64, len % 64);
 }
 

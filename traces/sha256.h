@@ -2,6 +2,7 @@
 #ifndef SPHT_SHA256_H
 #define SPHT_SHA256_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -10,6 +11,7 @@ struct spht_sha256 {
 	uint32_t state[8];
 	uint64_t bytes;
 	uint8_t pending[64]; /* the bytes % 64 last ones */
+	bool portable; /* do without special instructions; for the tests */
 };
 
 void spht_sha256_init(struct spht_sha256 *s);

@@ -15,10 +15,10 @@ cat >"$T/in.txt" <<'END'
 +5 kvm_mmu_set_spte gfn=0x12 spte=0x8000000000012067 sptep=0x5008 level=1 r=1 u=-1
 lost 1 7
 @1300 cpu=1 pid=71 kvm_userspace_exit reason=2 errno=-4
-kvm_emulate_insn rip=1 len=3 insn=0fa2890789000000000000000000ff failed=1
++100 kvm_emulate_insn rip=1 len=3 insn=0fa2890789000000000000000000ff failed=1
 lost 0 unknown
-cpu=0 pid=70 kvm_odd small=-2 wide=-9223372036854775808
-cpu=1 pid=72 kvm_mmu_pagetable_walk addr=0xfff pferr=2
++100 cpu=0 pid=70 kvm_odd small=-2 wide=-9223372036854775808
++100 cpu=1 pid=72 kvm_mmu_pagetable_walk addr=0xfff pferr=2
 END
 check "mktrace builds a file from text" "$SPHT_MKTRACE" -o "$T/in.spht" "$T/in.txt"
 

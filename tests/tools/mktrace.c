@@ -13,7 +13,7 @@
  *
  *	[@TS | +NS] [cpu=N] [pid=N] [flags=N] [preempt=N] [preamble=1] EVENT [FIELD=VALUE]...
  *
- * What is not given: time stamp 100 ns after the last event, cpu and pid of the
+ * What is not given: time stamp 10 ns after the last event, cpu and pid of the
  * last event, 0.  Fields in any order; one that is missing is 0; byte arrays are
  * hex digits.  Further lines:
  *
@@ -36,7 +36,7 @@
 
 #define MAX_FIELDS  32
 #define MAX_LEDGER  64
-#define DEFAULT_GAP 100 /* ns */
+#define DEFAULT_GAP 10 /* ns */
 
 /* Linux 6.1; kvm_age_page and the like as their kernels had them. */
 static const char *const known_events[] = {

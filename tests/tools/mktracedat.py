@@ -19,7 +19,7 @@ Keys of synth, each with what a sound file has:
     systems=kvm,kvmmmu,sched   systems whose formats are there
     option=        "ID:HEX": one more option
     clock=mono  compression=none  version=7  endian=0  page_size=4096
-    damage=        loop, overlap, cpu, backwards, short, emptypage, where, notpages
+    damage=        loop, overlap, cpu, backwards, short, emptypage, where, notpages, bomb
 """
 import struct
 import sys
@@ -106,6 +106,16 @@ def stat(cpu, entries, overrun, read):
             f"dropped events: 0\nread events: {read}\n\0").encode()
 
 
+def bomb(megabytes):
+    """A zstd frame of a few KB that unpacks to a lot of zeros: blocks of one repeated byte."""
+    block = 128 << 10
+    nr = (megabytes << 20) // block
+    frame = struct.pack("<IBQ", 0xfd2fb528, 0xe0, nr * block)
+    for i in range(nr):
+        frame += struct.pack("<I", block << 3 | 1 << 1 | (i == nr - 1))[:3] + b"\0"
+    return struct.pack("<II", len(frame), nr * block) + frame
+
+
 def option(number, data):
     return struct.pack("<HI", number, len(data)) + data
 
@@ -180,7 +190,11 @@ class Synth:
                 (17, struct.pack("<I", 0)), (18, self.formats()), (19, struct.pack("<I", 0)),
                 (20, struct.pack("<I", 0)), (21, struct.pack("<Q", 3) + b"1 x")):
             where[number] = len(out)
-            out += section(number, data)
+            if damage == "bomb" and number == 19:
+                data = bomb(2000)
+                out += struct.pack("<HHIQ", number, 1, 0, len(data)) + data
+            else:
+                out += section(number, data)
         # The data: a section whose body starts at the next whole page.
         data_at = len(out)
         body = data_at + 16

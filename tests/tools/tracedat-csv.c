@@ -142,7 +142,8 @@ static void learn(struct tep_event *e)
 			continue;
 		if (f->nr == MAX_FIELDS)
 			die("too many fields");
-		c->lead_len = snprintf(c->lead, sizeof(c->lead), "%s%s=", f->nr ? " " : "", x->name);
+		c->lead_len =
+			snprintf(c->lead, sizeof(c->lead), "%s%s=", f->nr ? " " : "", x->name);
 		c->offset = x->offset;
 		c->size = x->size;
 		c->is_signed = !!(x->flags & TEP_FIELD_IS_SIGNED);
@@ -214,8 +215,7 @@ static int visit(struct tracecmd_input *in, struct tep_record *rec, int cpu, voi
 	f = id < MAX_EVENT_ID ? formats[id] : NULL;
 	if (!f)
 		return 0;
-	if (rec->ts != group_ts || nr_rows == MAX_SAME ||
-	    group_len + ROW_SIZE > sizeof(group)) {
+	if (rec->ts != group_ts || nr_rows == MAX_SAME || group_len + ROW_SIZE > sizeof(group)) {
 		flush_group();
 		group_ts = rec->ts;
 	}

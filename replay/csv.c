@@ -1,0 +1,121 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+#include <inttypes.h>
+#include <string.h>
+
+#include "replay/report.h"
+
+static void put_text(FILE *out, const char *s)
+{
+	if (!strpbrk(s, ",\"\r\n")) {
+		fputs(s, out);
+		return;
+	}
+	fputc('"', out);
+	for (; *s; s++) {
+		if (*s == '"')
+			fputc('"', out);
+		fputc(*s, out);
+	}
+	fputc('"', out);
+}
+
+void spht_csv_header(FILE *out, const struct spht_row *row)
+{
+	for (unsigned int i = 0; i < row->nr; i++)
+		fprintf(out, "%s%s", i ? "," : "", row->f[i].name);
+	fputc('\n', out);
+}
+
+void spht_csv_row(FILE *out, const struct spht_row *row)
+{
+	for (unsigned int i = 0; i < row->nr; i++) {
+		const struct spht_field *f = &row->f[i];
+
+		if (i)
+			fputc(',', out);
+		if (f->kind == SPHT_FIELD_TEXT)
+			put_text(out, f->text);
+		else if (f->kind == SPHT_FIELD_COUNT)
+			fprintf(out, "%" PRIu64, f->count);
+		else if (f->kind == SPHT_FIELD_REAL)
+			fprintf(out, "%.9g", f->real);
+	}
+	fputc('\n', out);
+}
+
+static json_t *field_value(const struct spht_field *f)
+{
+	switch (f->kind) {
+	case SPHT_FIELD_TEXT:
+		return json_string(f->text);
+	case SPHT_FIELD_COUNT:
+		return json_integer((json_int_t)f->count);
+	case SPHT_FIELD_REAL:
+		return json_real(f->real);
+	default:
+		return json_null();
+	}
+}
+
+static json_t *fidelity_json(const struct spht_fidelity *f)
+{
+	static const char *const beliefs[] = {"absent", "weak", "strong"};
+	json_t *o = json_object(), *p = json_object();
+	char key[64];
+
+	for (unsigned int c = 0; c < SPHT_CLASS_NR; c++) {
+		for (unsigned int hw = 0; hw < 2; hw++) {
+			for (unsigned int b = 0; b < SPHT_BELIEF_NR; b++) {
+				if (c != SPHT_CLASS_HIDDEN && c != SPHT_CLASS_HUGE &&
+				    c != SPHT_CLASS_AD)
+					continue;
+				snprintf(key, sizeof(key), "%s_p%u_%s", spht_class_name(c), hw,
+					 beliefs[b]);
+				json_object_set_new(p, key,
+						    json_integer((json_int_t)f->pbit[c][hw][b]));
+			}
+		}
+	}
+	json_object_set_new(o, "p_bit", p);
+	json_object_set_new(o, "kept",
+			    json_pack("[I,I]", (json_int_t)f->kept[0], (json_int_t)f->kept[1]));
+	json_object_set_new(
+		o, "spurious",
+		json_pack("[I,I]", (json_int_t)f->spurious[0], (json_int_t)f->spurious[1]));
+	json_object_set_new(
+		o, "prefetched",
+		json_pack("[I,I]", (json_int_t)f->prefetched[0], (json_int_t)f->prefetched[1]));
+	json_object_set_new(o, "get_page",
+			    json_pack("{s:I,s:I,s:I,s:I}", "absent_found",
+				      (json_int_t)f->get_page[0][0], "absent_created",
+				      (json_int_t)f->get_page[0][1], "exists_found",
+				      (json_int_t)f->get_page[1][0], "exists_created",
+				      (json_int_t)f->get_page[1][1]));
+	json_object_set_new(o, "drops",
+			    json_pack("{s:I,s:I,s:I,s:I}", "changed",
+				      (json_int_t)f->drops[SPHT_DROP_CHANGED], "synced",
+				      (json_int_t)f->drops[SPHT_DROP_SYNCED], "flushed",
+				      (json_int_t)f->drops[SPHT_DROP_FLUSHED], "unexplained",
+				      (json_int_t)f->drops[SPHT_DROP_UNEXPLAINED]));
+	return o;
+}
+
+json_t *spht_json_row(const struct spht_row *row, const struct spht_recording *rec,
+		      const struct spht_result *res, enum spht_world knowledge)
+{
+	json_t *o = json_object(), *slack = json_array();
+	unsigned int last = 0;
+
+	for (unsigned int i = 0; i < row->nr; i++)
+		json_object_set_new(o, row->f[i].name, field_value(&row->f[i]));
+	for (unsigned int b = 0; b < SPHT_SLACK_BINS; b++)
+		if (res->world[knowledge].slack[b])
+			last = b + 1;
+	for (unsigned int b = 0; b < last; b++)
+		json_array_append_new(slack,
+				      json_integer((json_int_t)res->world[knowledge].slack[b]));
+	/* Bin b counts uses that came [2^b, 2^(b+1)) ns after the entry was ready. */
+	json_object_set_new(o, "slack_log2_ns", slack);
+	json_object_set_new(o, "fidelity", fidelity_json(spht_observed_fidelity(rec->observed)));
+	return o;
+}

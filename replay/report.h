@@ -1,0 +1,47 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#ifndef SPHT_REPORT_H
+#define SPHT_REPORT_H
+
+#include <jansson.h>
+#include <stdio.h>
+
+#include "replay/run.h"
+
+/* report: counters -> CSV, JSON, text.  No arithmetic beyond ratios. */
+
+#define SPHT_CSV_SCHEMA "1"
+#define SPHT_MAX_FIELDS 128
+
+enum spht_field_kind { SPHT_FIELD_EMPTY, SPHT_FIELD_TEXT, SPHT_FIELD_COUNT, SPHT_FIELD_REAL };
+
+struct spht_field {
+	const char *name; /* column, METRICS section 8 */
+	enum spht_field_kind kind;
+	char text[192];
+	uint64_t count;
+	double real;
+};
+
+struct spht_row {
+	struct spht_field f[SPHT_MAX_FIELDS];
+	unsigned int nr;
+};
+
+/* All columns of one result, in the order of METRICS section 8. */
+void spht_row_fill(struct spht_row *row, const struct spht_recording *recording,
+		   const struct spht_run_options *options, const struct spht_result *result,
+		   const char *vm);
+/* RFC 4180; errors show in ferror(@out). */
+void spht_csv_header(FILE *out, const struct spht_row *row);
+void spht_csv_row(FILE *out, const struct spht_row *row);
+/* The row as an object with what has no column (slack, fidelity matrix).  NULL: memory. */
+json_t *spht_json_row(const struct spht_row *row, const struct spht_recording *recording,
+		      const struct spht_result *result, enum spht_world knowledge);
+/* For people: the recording and its fidelity; then one block per result. */
+void spht_text_recording(FILE *out, const struct spht_recording *recording);
+void spht_text_result(FILE *out, const struct spht_run_options *options,
+		      const struct spht_recording *recording, const struct spht_result *result);
+/* --explain: the confusion matrices behind fidelity_pct. */
+void spht_text_explain(FILE *out, const struct spht_recording *recording);
+
+#endif

@@ -1,0 +1,220 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+#include <inttypes.h>
+#include <string.h>
+
+#include "replay/report.h"
+#include "version.h"
+
+static struct spht_field *add(struct spht_row *r, const char *name, enum spht_field_kind kind)
+{
+	struct spht_field *f = &r->f[r->nr++];
+
+	memset(f, 0, sizeof(*f));
+	f->name = name;
+	f->kind = kind;
+	return f;
+}
+
+static void empty(struct spht_row *r, const char *name)
+{
+	add(r, name, SPHT_FIELD_EMPTY);
+}
+
+static void text(struct spht_row *r, const char *name, const char *value)
+{
+	struct spht_field *f = add(r, name, *value ? SPHT_FIELD_TEXT : SPHT_FIELD_EMPTY);
+
+	snprintf(f->text, sizeof(f->text), "%s", value);
+}
+
+static void count(struct spht_row *r, const char *name, uint64_t value)
+{
+	add(r, name, SPHT_FIELD_COUNT)->count = value;
+}
+
+static void real(struct spht_row *r, const char *name, double value)
+{
+	add(r, name, SPHT_FIELD_REAL)->real = value;
+}
+
+/* Empty where the denominator is 0 (METRICS). */
+static void ratio(struct spht_row *r, const char *name, double num, double den)
+{
+	if (den > 0)
+		real(r, name, num / den);
+	else
+		empty(r, name);
+}
+
+static const char *basename_of(const char *path)
+{
+	const char *slash = strrchr(path, '/');
+
+	return slash ? slash + 1 : path;
+}
+
+static void fill_provenance(struct spht_row *r, const struct spht_recording *rec, const char *vm)
+{
+	const struct spht_assemble_stats *st = &rec->stats;
+	unsigned int major = 0, minor = 0;
+	char kvm[32] = "";
+
+	if (sscanf(rec->host_kernel, "%u.%u", &major, &minor) == 2)
+		snprintf(kvm, sizeof(kvm), "%u.%u", major, minor);
+	text(r, "schema", SPHT_CSV_SCHEMA);
+	text(r, "tool_version", SPHT_VERSION);
+	text(r, "git_commit", SPHT_GIT_COMMIT);
+	text(r, "trace", basename_of(rec->path));
+	text(r, "trace_sha256", rec->sha256);
+	text(r, "trace_complete", rec->complete ? "yes" : "no");
+	text(r, "vm", vm);
+	count(r, "vcpus", st->vcpus);
+	text(r, "host_kernel", rec->host_kernel);
+	text(r, "guest_kernel", rec->guest_kernel);
+	text(r, "kvm", kvm);
+	count(r, "baseline", rec->window);
+	/* A gap of unknown size is at least one event. */
+	count(r, "lost_events", st->lost_events + st->lost_unknown);
+	empty(r, "roi");
+	empty(r, "warmup");
+}
+
+static void fill_config(struct spht_row *r, const struct spht_recording *rec,
+			const struct spht_run_options *opt, const struct spht_result *res)
+{
+	struct spht_field *f;
+
+	text(r, "heuristic", res->spec->h->name);
+	f = add(r, "params", SPHT_FIELD_TEXT);
+	if (!spht_spec_format(res->spec, f->text, sizeof(f->text)))
+		f->kind = SPHT_FIELD_EMPTY;
+	text(r, "knowledge", spht_world_name(opt->knowledge));
+	text(r, "legality", opt->legality == SPHT_LEGAL_ACCESSED ? "accessed" : "present");
+	text(r, "clock", "virtual");
+	count(r, "helpers", 1);
+	text(r, "costs", opt->costs.name);
+	real(r, "guest_time_scale", res->scale);
+	text(r, "time_source", rec->clock_real ? "recorded" : "scaled");
+	empty(r, "seed");
+}
+
+static void fill_exits(struct spht_row *r, const struct spht_assemble_stats *st)
+{
+	const uint64_t *c = st->by_class;
+	uint64_t pf = 0;
+
+	for (unsigned int i = SPHT_CLASS_MMIO; i < SPHT_CLASS_NR; i++)
+		pf += c[i];
+	if (st->has_exits)
+		count(r, "exits_total", st->exits_total);
+	else
+		empty(r, "exits_total");
+	count(r, "exits_pf", pf);
+	count(r, "pf_guest", c[SPHT_CLASS_GUEST]);
+	count(r, "pf_hidden", c[SPHT_CLASS_HIDDEN]);
+	count(r, "pf_huge", c[SPHT_CLASS_HUGE]);
+	count(r, "pf_huge_nopaging", st->nopaging);
+	count(r, "pf_ad", c[SPHT_CLASS_AD]);
+	count(r, "pf_ptwrite_unsync", c[SPHT_CLASS_PTWRITE_UNSYNC]);
+	count(r, "pf_ptwrite_emul", c[SPHT_CLASS_PTWRITE_EMUL]);
+	count(r, "pf_ptwrite_emul_c2", st->emul_sub[SPHT_EMUL_C2]);
+	count(r, "pf_ptwrite_emul_c3", st->emul_sub[SPHT_EMUL_C3]);
+	count(r, "pf_ptwrite_emul_c4", st->emul_sub[SPHT_EMUL_C4]);
+	count(r, "pf_mmio", c[SPHT_CLASS_MMIO]);
+	count(r, "pf_spurious", c[SPHT_CLASS_SPURIOUS]);
+	if (st->has_exits)
+		count(r, "pf_retry", c[SPHT_CLASS_RETRY]);
+	else
+		empty(r, "pf_retry");
+	count(r, "pf_refault", st->refault);
+	count(r, "pf_mode_skipped", st->mode_skipped);
+}
+
+static void fill_avoided(struct spht_row *r, const struct spht_run_options *opt,
+			 const struct spht_result *res)
+{
+	const struct spht_costs *c = &opt->costs;
+	const struct spht_account *a = &res->world[opt->knowledge];
+	double v[SPHT_WORLD_NR], mine, avoidable;
+	bool ordered;
+
+	for (unsigned int w = 0; w < SPHT_WORLD_NR; w++)
+		v[w] = spht_result_avoided(&res->world[w], w, c);
+	ordered = v[SPHT_WORLD_STRICT] <= v[SPHT_WORLD_INFERRED] &&
+		  v[SPHT_WORLD_INFERRED] <= v[SPHT_WORLD_OPTIMISTIC];
+	mine = v[opt->knowledge];
+	avoidable = spht_result_avoided(&res->oracle[opt->knowledge], opt->knowledge, c);
+	count(r, "f_base", a->f_base);
+	real(r, "avoided_lo", v[SPHT_WORLD_STRICT]);
+	real(r, "avoided", v[SPHT_WORLD_INFERRED]);
+	real(r, "avoided_hi", v[SPHT_WORLD_OPTIMISTIC]);
+	text(r, "bounds", ordered ? "ordered" : "crossed");
+	real(r, "avoidable", avoidable);
+	ratio(r, "oracle_share", mine, avoidable);
+	count(r, "avoided_direct", a->avoided_direct);
+	count(r, "avoided_side", a->avoided_side);
+	count(r, "new_exits_lo", a->new_exits_lo);
+	count(r, "new_exits_hi", a->new_exits_hi);
+	count(r, "helper_exits", a->helper_exits);
+	count(r, "remaining", a->remaining);
+}
+
+static void fill_books(struct spht_row *r, const struct spht_account *a)
+{
+	double used = (double)(a->used_timely + a->used_late + a->used_weak);
+	double late = (double)(a->used_late + a->cancelled_demand);
+
+	count(r, "generated", a->generated);
+	count(r, "duplicate", a->duplicate);
+	count(r, "illegal", a->illegal);
+	count(r, "unknown", a->unknown);
+	count(r, "queue_full", a->queue_full);
+	count(r, "cancelled_demand", a->cancelled_demand);
+	count(r, "cancelled_zap", a->cancelled_zap);
+	count(r, "pending_end", a->pending_end);
+	count(r, "issued", a->issued);
+	count(r, "build_failed", a->build_failed);
+	count(r, "in_progress_end", a->in_progress_end);
+	count(r, "built", a->built);
+	count(r, "used_timely", a->used_timely);
+	count(r, "used_late", a->used_late);
+	count(r, "used_weak", a->used_weak);
+	count(r, "use_unknown", a->use_unknown);
+	count(r, "zapped_unused", a->zapped_unused);
+	/* Recycling is replayed, not recomputed: nothing is evicted by the helper yet. */
+	empty(r, "evicted_unused");
+	count(r, "lost_epoch", a->lost_epoch);
+	count(r, "resident_unused", a->resident_unused);
+	empty(r, "used_carry");
+	ratio(r, "coverage", (double)(a->avoided_direct + a->avoided_side), (double)a->f_base);
+	ratio(r, "accuracy_lo", used, (double)(a->built + a->unknown + a->use_unknown));
+	ratio(r, "accuracy_hi", used, (double)a->built);
+	ratio(r, "lateness", late, late + (double)a->used_timely);
+	real(r, "helper_busy_s", (double)a->helper_busy_ns / 1e9);
+}
+
+void spht_row_fill(struct spht_row *r, const struct spht_recording *rec,
+		   const struct spht_run_options *opt, const struct spht_result *res,
+		   const char *vm)
+{
+	const struct spht_fidelity *f = spht_observed_fidelity(rec->observed);
+	uint64_t agreed, all;
+
+	r->nr = 0;
+	fill_provenance(r, rec, vm);
+	fill_config(r, rec, opt, res);
+	fill_exits(r, &rec->stats);
+	fill_avoided(r, opt, res);
+	fill_books(r, &res->world[opt->knowledge]);
+	/* Their stages come later: never 0. */
+	empty(r, "lock_wait_s");
+	empty(r, "time_base_s");
+	empty(r, "time_helped_s");
+	empty(r, "speedup_pct");
+	empty(r, "speedup_bound_pct");
+	spht_fidelity_score(f, &agreed, &all);
+	ratio(r, "fidelity_pct", 100.0 * (double)agreed, (double)all);
+	count(r, "inferred", f->drops[SPHT_DROP_SYNCED] + f->drops[SPHT_DROP_FLUSHED]);
+	count(r, "unexplained", f->drops[SPHT_DROP_UNEXPLAINED]);
+	count(r, "unknown_start", f->unknown_start);
+}

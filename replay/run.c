@@ -1,0 +1,163 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "replay/run.h"
+
+struct job {
+	const struct spht_spec *spec;
+	struct spht_account *account;
+	enum spht_world world;
+	double scale;
+	struct spht_error err;
+	int ret;
+};
+
+struct pool {
+	struct spht_recording *recording;
+	const struct spht_run_options *options;
+	struct job *jobs;
+	size_t nr;
+	atomic_size_t next;
+};
+
+double spht_result_avoided(const struct spht_account *a, enum spht_world world,
+			   const struct spht_costs *costs)
+{
+	switch (world) {
+	case SPHT_WORLD_STRICT:
+		return spht_account_avoided(a, (double)a->new_exits_hi);
+	case SPHT_WORLD_OPTIMISTIC:
+		return spht_account_avoided(a, (double)a->new_exits_lo);
+	default:
+		return spht_account_avoided(a, (double)a->new_exits_hi * costs->touch_probability);
+	}
+}
+
+static void run_job(struct pool *p, struct job *j)
+{
+	struct spht_recording *r = p->recording;
+	struct spht_whatif_config c = {
+		.shadow = spht_observed_shadow(r->observed),
+		.steps = spht_observed_steps(r->observed),
+		.observed = spht_observed_mmu(r->observed),
+		.world = j->world,
+		.spec = j->spec,
+		.costs = &p->options->costs,
+		.legality = p->options->legality,
+		.window = r->window,
+		.helper_prefetch = p->options->helper_prefetch,
+		.clock_real = r->clock_real,
+		.guest_time_scale = j->scale,
+	};
+
+	c.changes = spht_guest_changes(spht_observed_guest(r->observed), j->world, &c.nr_changes);
+	j->ret = spht_whatif_run(&c, j->account, &j->err);
+}
+
+static void *worker(void *arg)
+{
+	struct pool *p = arg;
+	size_t i;
+
+	while ((i = atomic_fetch_add(&p->next, 1)) < p->nr)
+		run_job(p, &p->jobs[i]);
+	return NULL;
+}
+
+static int run_pool(struct pool *p, struct spht_error *err)
+{
+	unsigned int nr = p->options->jobs > p->nr ? (unsigned int)p->nr : p->options->jobs, n = 0;
+	pthread_t *threads = calloc(nr + 1u, sizeof(*threads));
+
+	if (!threads) {
+		spht_error_set(err, "out of memory");
+		return -1;
+	}
+	/* Where no more threads are to be had, fewer do the work. */
+	while (n + 1 < nr && !pthread_create(&threads[n], NULL, worker, p))
+		n++;
+	worker(p);
+	while (n)
+		pthread_join(threads[--n], NULL);
+	free(threads);
+	for (size_t i = 0; i < p->nr; i++) {
+		if (p->jobs[i].ret) {
+			*err = p->jobs[i].err;
+			return -1;
+		}
+	}
+	return 0;
+}
+
+/* The identities of one row, in every world; and no heuristic beats the oracle. */
+static int check_result(const struct spht_result *r, const struct spht_costs *costs,
+			struct spht_error *err)
+{
+	const char *name = r->spec->h->name;
+	struct spht_error what;
+
+	for (unsigned int w = 0; w < SPHT_WORLD_NR; w++) {
+		double a = spht_result_avoided(&r->world[w], w, costs);
+		double o = spht_result_avoided(&r->oracle[w], w, costs);
+
+		if (spht_account_check(&r->world[w], !strcmp(name, "none"), &what)) {
+			spht_error_set(err, "%s in the %s world: %.400s", name, spht_world_name(w),
+				       what.text);
+			return -3;
+		}
+		if (a <= o)
+			continue;
+		spht_error_set(
+			err, "%s avoids %.10g exits in the %s world, more than the oracle's %.10g",
+			name, a, spht_world_name(w), o);
+		return -3;
+	}
+	return 0;
+}
+
+int spht_run(struct spht_recording *recording, const struct spht_run_options *opt,
+	     struct spht_result **results, struct spht_error *err)
+{
+	size_t rows = (size_t)opt->nr_specs * opt->nr_scales, n = 0;
+	struct spht_account oracles[SPHT_WORLD_NR];
+	struct spht_result *res = calloc(rows + 1, sizeof(*res));
+	struct job *jobs = calloc((rows + 1) * SPHT_WORLD_NR, sizeof(*jobs));
+	struct pool pool = {.recording = recording, .options = opt, .jobs = jobs};
+	struct spht_spec oracle;
+	int ret = -1;
+
+	if (!res || !jobs || spht_spec_parse(&oracle, "oracle", err)) {
+		spht_error_set(err, "out of memory");
+		goto out;
+	}
+	/* The oracle has no latency: one run serves every time scale. */
+	for (unsigned int w = 0; w < SPHT_WORLD_NR; w++)
+		jobs[n++] = (struct job){
+			.spec = &oracle, .account = &oracles[w], .world = w, .scale = 1};
+	for (size_t i = 0; i < rows; i++) {
+		res[i].spec = &opt->specs[i / opt->nr_scales];
+		res[i].scale = opt->scales[i % opt->nr_scales];
+		for (unsigned int w = 0; w < SPHT_WORLD_NR; w++)
+			jobs[n++] = (struct job){.spec = res[i].spec,
+						 .account = &res[i].world[w],
+						 .world = w,
+						 .scale = res[i].scale};
+	}
+	pool.nr = n;
+	ret = run_pool(&pool, err);
+	for (size_t i = 0; !ret && i < rows; i++) {
+		memcpy(res[i].oracle, oracles, sizeof(oracles));
+		ret = check_result(&res[i], &opt->costs, err);
+	}
+out:
+	free(jobs);
+	if (ret) {
+		free(res);
+		res = NULL;
+	}
+	*results = res;
+	return ret;
+}

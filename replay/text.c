@@ -1,0 +1,192 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+#include <inttypes.h>
+#include <string.h>
+
+#include "replay/report.h"
+
+static double percent(uint64_t part, uint64_t all)
+{
+	return all ? 100.0 * (double)part / (double)all : 0;
+}
+
+static void class_line(FILE *out, const char *name, uint64_t n, uint64_t pf, const char *note)
+{
+	fprintf(out, "  %-18s %12" PRIu64 "  %5.1f %%  %s\n", name, n, percent(n, pf), note);
+}
+
+static void text_exits(FILE *out, const struct spht_assemble_stats *st)
+{
+	const uint64_t *c = st->by_class;
+	uint64_t pf = 0;
+
+	for (unsigned int i = SPHT_CLASS_MMIO; i < SPHT_CLASS_NR; i++)
+		pf += c[i];
+	if (st->has_exits)
+		fprintf(out,
+			"exits        %" PRIu64 " complete, %" PRIu64
+			" cut off at the ends; %" PRIu64 " page faults:\n",
+			st->exits_total, st->exits_incomplete, pf);
+	else
+		fprintf(out, "exits        not recorded (kvm_pvm); %" PRIu64 " fault windows:\n",
+			pf);
+	class_line(out, "hidden", c[SPHT_CLASS_HIDDEN], pf,
+		   "the guest's table had the answer, the shadow table had not");
+	class_line(out, "huge", c[SPHT_CLASS_HUGE], pf, "the same under a guest large page");
+	class_line(out, "ad", c[SPHT_CLASS_AD], pf, "the same, setting an accessed or dirty bit");
+	class_line(out, "guest", c[SPHT_CLASS_GUEST], pf, "the guest's own faults");
+	class_line(out, "ptwrite_emul", c[SPHT_CLASS_PTWRITE_EMUL], pf,
+		   "stores to guest page tables, emulated");
+	class_line(out, "ptwrite_unsync", c[SPHT_CLASS_PTWRITE_UNSYNC], pf,
+		   "stores to guest page tables, let through");
+	class_line(out, "mmio", c[SPHT_CLASS_MMIO], pf, "");
+	class_line(out, "spurious", c[SPHT_CLASS_SPURIOUS], pf, "");
+	class_line(out, "retry", c[SPHT_CLASS_RETRY], pf, "");
+	fprintf(out, "  of hidden and ad, %" PRIu64 " follow a guest fault on the page (refault)\n",
+		st->refault);
+	if (st->mode_skipped)
+		fprintf(out, "  %" PRIu64 " more under other paging modes: skipped\n",
+			st->mode_skipped);
+}
+
+void spht_text_recording(FILE *out, const struct spht_recording *r)
+{
+	const struct spht_assemble_stats *st = &r->stats;
+	const struct spht_fidelity *f = spht_observed_fidelity(r->observed);
+	uint64_t agreed, all;
+
+	fprintf(out, "recording    %s (%" PRIu64 " events, %.3f s, %u vCPU%s)\n", r->path,
+		st->events, (double)(st->t_last - st->t_first) / 1e9, st->vcpus,
+		st->vcpus == 1 ? "" : "s");
+	fprintf(out, "host         Linux %s; guest %s\n", r->host_kernel,
+		*r->guest_kernel ? r->guest_kernel : "not described");
+	fprintf(out, "baseline     KVM's own prefetch window %u%s: results are beyond it\n",
+		r->window, r->window_derived ? " (from the recorded groups)" : "");
+	if (r->clock_real)
+		fprintf(out, "clock        real: recorded durations\n");
+	else
+		fprintf(out, "clock        %s: order only, times scaled\n",
+			r->clock_known ? "emulated" : "not said to be real");
+	if (st->preamble)
+		fprintf(out, "cut          %" PRIu64 " preamble events from before its window\n",
+			st->preamble);
+	if (st->lost_events || st->lost_unknown)
+		fprintf(out,
+			"LOST         %" PRIu64 " events, and %" PRIu64
+			" gaps of unknown size: results around them are guesses\n",
+			st->lost_events, st->lost_unknown);
+	if (!r->complete)
+		fprintf(out,
+			"INCOMPLETE   the file has no valid end: read as far as it is whole\n");
+	if (st->unknown_events)
+		fprintf(out, "skipped      %" PRIu64 " events of unknown tracepoints\n",
+			st->unknown_events);
+	text_exits(out, st);
+	spht_fidelity_score(f, &agreed, &all);
+	fprintf(out, "fidelity     ");
+	if (all)
+		fprintf(out, "%.3f %% (%" PRIu64 " of %" PRIu64 " checks)", percent(agreed, all),
+			agreed, all);
+	else
+		fprintf(out, "nothing to check");
+	fprintf(out,
+		"; silent drops: %" PRIu64 " by evidence, %" PRIu64 " inferred, %" PRIu64
+		" unexplained; %" PRIu64 " of unknown start\n",
+		f->drops[SPHT_DROP_CHANGED],
+		f->drops[SPHT_DROP_SYNCED] + f->drops[SPHT_DROP_FLUSHED],
+		f->drops[SPHT_DROP_UNEXPLAINED], f->unknown_start);
+}
+
+void spht_text_result(FILE *out, const struct spht_run_options *opt,
+		      const struct spht_recording *rec, const struct spht_result *res)
+{
+	const struct spht_account *a = &res->world[opt->knowledge];
+	double v[SPHT_WORLD_NR], avoidable;
+	char params[256];
+
+	(void)rec;
+	for (unsigned int w = 0; w < SPHT_WORLD_NR; w++)
+		v[w] = spht_result_avoided(&res->world[w], w, &opt->costs);
+	avoidable = spht_result_avoided(&res->oracle[opt->knowledge], opt->knowledge, &opt->costs);
+	spht_spec_format(res->spec, params, sizeof(params));
+	fprintf(out, "\n%s%s%s  (guest time x %g)\n", res->spec->h->name, *params ? " " : "",
+		params, res->scale);
+	fprintf(out,
+		"  avoided exits     %.10g  (strict %.10g, optimistic %.10g) of %" PRIu64
+		" hidden, huge and ad faults: %.2f %%\n",
+		v[SPHT_WORLD_INFERRED], v[SPHT_WORLD_STRICT], v[SPHT_WORLD_OPTIMISTIC], a->f_base,
+		a->f_base ? 100 * v[SPHT_WORLD_INFERRED] / (double)a->f_base : 0);
+	fprintf(out,
+		"  %s world:  %" PRIu64 " direct + %" PRIu64 " side; charged: %" PRIu64 "..%" PRIu64
+		" new exits, %" PRIu64 " helper exits; %" PRIu64 " remain\n",
+		spht_world_name(opt->knowledge), a->avoided_direct, a->avoided_side,
+		a->new_exits_lo, a->new_exits_hi, a->helper_exits, a->remaining);
+	if (avoidable > 0)
+		fprintf(out, "  oracle            %.10g avoidable; this is %.2f %% of it\n",
+			avoidable, 100 * v[opt->knowledge] / avoidable);
+	else
+		fprintf(out, "  oracle            nothing avoidable\n");
+	if (!a->generated)
+		return;
+	fprintf(out,
+		"  requests          %" PRIu64 ": %" PRIu64 " duplicate, %" PRIu64
+		" illegal, %" PRIu64 " unknown, %" PRIu64 " queue full, %" PRIu64
+		" overtaken, %" PRIu64 " issued\n",
+		a->generated, a->duplicate, a->illegal, a->unknown, a->queue_full,
+		a->cancelled_demand + a->cancelled_zap, a->issued);
+	fprintf(out,
+		"  built             %" PRIu64 ": %" PRIu64 " used in time, %" PRIu64
+		" late, %" PRIu64 " too weak, %" PRIu64 " use not visible, %" PRIu64
+		" zapped, %" PRIu64 " unused\n",
+		a->built, a->used_timely, a->used_late, a->used_weak, a->use_unknown,
+		a->zapped_unused, a->lost_epoch + a->resident_unused);
+	fprintf(out, "  helper            %.3f s busy\n", (double)a->helper_busy_ns / 1e9);
+}
+
+static void explain_class(FILE *out, const struct spht_fidelity *f, enum spht_class c)
+{
+	fprintf(out, "  %-8s", spht_class_name(c));
+	for (unsigned int hw = 0; hw < 2; hw++)
+		for (unsigned int b = 0; b < SPHT_BELIEF_NR; b++)
+			fprintf(out, " %12" PRIu64, f->pbit[c][hw][b]);
+	fputc('\n', out);
+}
+
+void spht_text_explain(FILE *out, const struct spht_recording *r)
+{
+	const struct spht_fidelity *f = spht_observed_fidelity(r->observed);
+
+	fprintf(out,
+		"\ncheck 1: the hardware's P bit against what the model held before the fault\n"
+		"  %-8s %12s %12s %12s %12s %12s %12s\n",
+		"", "P=0 absent", "P=0 weak", "P=0 strong", "P=1 absent", "P=1 weak", "P=1 strong");
+	explain_class(out, f, SPHT_CLASS_HIDDEN);
+	explain_class(out, f, SPHT_CLASS_HUGE);
+	explain_class(out, f, SPHT_CLASS_AD);
+	fprintf(out, "  agreed: P=0 absent, P=1 weak\n");
+	fprintf(out,
+		"check 2: present, by proof         agreed %12" PRIu64 "  not %12" PRIu64
+		"  (passed over by a prefetch group)\n",
+		f->kept[0], f->kept[1]);
+	fprintf(out,
+		"                                   agreed %12" PRIu64 "  not %12" PRIu64
+		"  (target of a spurious fault)\n",
+		f->spurious[0], f->spurious[1]);
+	fprintf(out, "check 3: prefetched, absent before agreed %12" PRIu64 "  not %12" PRIu64 "\n",
+		f->prefetched[0], f->prefetched[1]);
+	fprintf(out,
+		"check 4: shadow pages found %" PRIu64 " right, %" PRIu64 " wrong; created %" PRIu64
+		" right, %" PRIu64 " wrong (outside the score)\n",
+		f->get_page[1][0], f->get_page[0][0], f->get_page[0][1], f->get_page[1][1]);
+	fprintf(out,
+		"silent drops: %" PRIu64 " the walk shows another mapping; %" PRIu64
+		" a sync came in between; %" PRIu64 " a flush came in between; %" PRIu64
+		" unexplained\n",
+		f->drops[SPHT_DROP_CHANGED], f->drops[SPHT_DROP_SYNCED],
+		f->drops[SPHT_DROP_FLUSHED], f->drops[SPHT_DROP_UNEXPLAINED]);
+	fprintf(out,
+		"outside: %" PRIu64 " unknown start, %" PRIu64 " unmodelled, %" PRIu64
+		" SPTEs on unknown frames, %" PRIu64
+		" pages resolved otherwise than KVM did, %" PRIu64
+		" faults under a root not told\n",
+		f->unknown_start, f->unmodelled, f->unbound, f->role_mismatch, f->root_unknown);
+}
