@@ -63,7 +63,8 @@ TRACES_SRCS := traces/error.c traces/events.c traces/crc32c.c traces/sha256.c tr
 	traces/format.c traces/source.c traces/index.c traces/reader.c traces/writer.c
 TRACE_TOOL_SRCS := traces/spht-trace.c traces/cmd-util.c traces/exit-reason.c traces/cmd-info.c \
 	traces/info-scan.c traces/info-missing.c traces/info-text.c traces/info-json.c \
-	traces/cmd-dump.c traces/cmd-verify.c traces/cmd-cut.c traces/cut-state.c traces/cmd-repack.c
+	traces/cmd-dump.c traces/cmd-verify.c traces/cmd-cut.c traces/cut-state.c \
+	traces/node-table.c traces/cmd-repack.c
 REPLAY_LIB_SRCS := replay/heuristic_spec.c replay/thread.c replay/assemble.c replay/idmap.c \
 	replay/role.c replay/shadow.c replay/mmu.c replay/guest.c replay/step.c replay/observe.c \
 	replay/resolve.c replay/check.c replay/account.c replay/costs.c replay/whatif.c \

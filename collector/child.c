@@ -288,7 +288,7 @@ int spht_child_end(struct spht_child *c, struct spht_error *err)
 	if (!c)
 		return 0;
 	/* The end of the pipe comes just before the end of the process. */
-	for (int i = 0; i < 50 && !*c->stop; i++) {
+	for (int i = 0; i < 500 && !*c->stop; i++) {
 		struct pollfd pfd = {.fd = c->fd, .events = POLLIN};
 
 		if (waitpid(c->pid, &status, WNOHANG) == c->pid) {
@@ -297,7 +297,7 @@ int spht_child_end(struct spht_child *c, struct spht_error *err)
 		}
 		if (poll(&pfd, 1, 0) == 1 && (pfd.revents & POLLIN))
 			break; /* it has more to say: nobody wants to hear it */
-		poll(NULL, 0, 10);
+		poll(NULL, 0, 1);
 	}
 	if (!ended) {
 		kill(c->pid, SIGKILL);

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
+#include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -8,7 +10,8 @@
 
 #include "output.h"
 
-#define CHUNK (1u << 20)
+#define CHUNK   (1u << 20)
+#define TICK_MS 200
 
 static int open_stdout(struct spht_output *out, struct spht_error *err)
 {
@@ -84,26 +87,45 @@ int spht_output_open(struct spht_output *out, const char *path, bool force,
 	return 0;
 }
 
+/*
+ * Pieces that a pipe takes whole once it takes anything: a write that blocks
+ * would not notice @stop.
+ */
+static int write_stdout(const char *p, size_t len, const volatile sig_atomic_t *stop)
+{
+	while (len) {
+		struct pollfd pfd = {.fd = STDOUT_FILENO, .events = POLLOUT};
+		ssize_t n;
+
+		if (*stop) {
+			errno = EINTR;
+			return -1;
+		}
+		if (poll(&pfd, 1, TICK_MS) <= 0)
+			continue;
+		n = write(STDOUT_FILENO, p, len < PIPE_BUF ? len : PIPE_BUF);
+		if (n < 0 && errno != EINTR && errno != EAGAIN)
+			return -1;
+		if (n > 0) {
+			p += n;
+			len -= (size_t)n;
+		}
+	}
+	return 0;
+}
+
 static int copy_to_stdout(const char *path, const volatile sig_atomic_t *stop,
 			  struct spht_error *err)
 {
 	int fd = open(path, O_RDONLY | O_CLOEXEC), rc = -1;
 	char *buf = malloc(CHUNK);
-	ssize_t n;
+	ssize_t n = -1;
 
 	if (fd < 0 || !buf)
 		goto out;
 	while ((n = read(fd, buf, CHUNK)) > 0)
-		for (char *p = buf; n > 0;) {
-			ssize_t done = write(STDOUT_FILENO, p, (size_t)n);
-
-			if (done < 0 && errno == EINTR && !*stop)
-				continue;
-			if (done < 0)
-				goto out;
-			p += done;
-			n -= done;
-		}
+		if (write_stdout(buf, (size_t)n, stop))
+			break;
 	rc = n ? -1 : 0;
 out:
 	if (rc)

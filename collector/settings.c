@@ -37,6 +37,10 @@ static const struct {
 	{"kvm.prefetch_window", 0, 4096},
 };
 
+/* Last words of keys whose values are text even if they look like a number: 6.12. */
+static const char *const texts[] = {"kernel",    "version",  "machine",
+				    "cpu_model", "workload", "name"};
+
 static const struct {
 	const char *missing, *object, *key;
 } tells[] = {
@@ -47,10 +51,14 @@ static const struct {
 };
 
 /* A JSON scalar where it is one, otherwise the text itself; NULL for what is no UTF-8. */
-static json_t *parse_value(const char *text)
+static json_t *parse_value(const char *key, const char *text)
 {
+	const char *word = strrchr(key, '.');
 	json_t *j = NULL;
 
+	for (size_t i = 0; word && i < sizeof(texts) / sizeof(texts[0]); i++)
+		if (!strcmp(word + 1, texts[i]))
+			return json_string(text);
 	/* Lists and objects are not scalars: they stay text. */
 	if (*text != '[' && *text != '{')
 		j = json_loads(text, JSON_DECODE_ANY | JSON_REJECT_DUPLICATES, NULL);
@@ -186,7 +194,7 @@ int spht_settings_add(json_t *settings, const char *text, struct spht_error *err
 		spht_error_set(err, "--set %s: a value has at most %u bytes", key, MAX_VALUE);
 		goto out;
 	}
-	value = parse_value(equals + 1);
+	value = parse_value(key, equals + 1);
 	if (!value) {
 		spht_error_set(err, "--set %s: the value is not UTF-8 text", key);
 		goto out;

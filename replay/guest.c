@@ -202,7 +202,7 @@ static int close_interval(struct spht_guest *g, const struct table *t, struct en
 	if (!now || (before && same))
 		return 0;
 	around = t->around[ev->index / FAULT_AROUND];
-	if (around > from && (since == SPHT_NOT_FROZEN || around < since))
+	if (e->kind != SPHT_EVIDENCE_ABSENT && around > from && (since == SPHT_NOT_FROZEN || around < since))
 		since = around;
 	if (since == SPHT_NOT_FROZEN || since >= ev->step)
 		return 0;
@@ -273,8 +273,13 @@ int spht_guest_evidence(struct spht_guest *g, const struct spht_evidence *ev)
 	if (close_interval(g, t, e, ev, same) ||
 	    open_interval(g, e, ev, ev->kind == SPHT_EVIDENCE_PRESENT))
 		return -1;
-	/* Absent, then walked as present: the guest's handler ran in between. */
-	if (ev->kind == SPHT_EVIDENCE_PRESENT && e->kind == SPHT_EVIDENCE_ABSENT)
+	/*
+	 * Absent, then walked as present: the guest's handler ran in between.
+	 * Until that is seen, an absent entry leaves the group's last service open.
+	 */
+	if (ev->kind == SPHT_EVIDENCE_ABSENT)
+		t->around[ev->index / FAULT_AROUND] = 0;
+	else if (ev->kind == SPHT_EVIDENCE_PRESENT && e->kind == SPHT_EVIDENCE_ABSENT)
 		t->around[ev->index / FAULT_AROUND] = ev->step;
 	e->step = ev->step;
 	if (ev->kind != SPHT_EVIDENCE_KEPT || e->kind == KIND_NONE) {

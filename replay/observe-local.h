@@ -28,6 +28,7 @@ struct spht_obs_page {
 	uint32_t next_same_gfn;
 	uint32_t last_sync; /* step of the last sync, transient ones included */
 	uint32_t group_step[SPHT_PT_ENTRIES / 8]; /* last step that looked at these entries */
+	uint64_t frame; /* its SPTEs' frame + 1, as last bound */
 	bool seen; /* named by a get_page */
 	bool preamble; /* entries known only as far as the preamble's frames bind */
 };
@@ -61,6 +62,16 @@ struct spht_obs_owner {
 	uint32_t step; /* last seen under it */
 };
 
+/* What a 4 KiB walk through these entries resolved to; most faults repeat the last ones. */
+#define SPHT_OBS_MEMOS 1024u
+
+struct spht_obs_memo {
+	uint64_t pte[3];
+	vpn_t region_vpn;
+	uint32_t root, role, space, region, page, table, path;
+	bool valid;
+};
+
 struct spht_obs_rmap {
 	uint32_t page, next;
 	uint16_t index;
@@ -84,6 +95,7 @@ struct spht_observed {
 	uint32_t cap_frames;
 	struct spht_op *pending; /* SPTEs of a preamble, their page not yet known */
 	size_t nr_pending, cap_pending;
+	struct spht_obs_memo memo[SPHT_OBS_MEMOS];
 	struct spht_idmap rmap_gfns; /* guest page -> index into rmap_head */
 	uint32_t *rmap_head, cap_rmap_head; /* + 1 */
 	struct spht_obs_rmap *rmap;

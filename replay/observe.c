@@ -129,13 +129,18 @@ static int drop_all(struct spht_observed *o, uint32_t page)
  */
 static int bind_frame(struct spht_observed *o, uint64_t frame, uint32_t page)
 {
-	uint32_t id = spht_idmap_get(&o->frames, frame, 0);
+	uint32_t id;
 
+	if (o->pages[page].frame == frame + 1)
+		return 0;
+	id = spht_idmap_get(&o->frames, frame, 0);
 	if (id == SPHT_NO_ID || spht_obs_grow_frames(o, id))
 		return -1;
-	if (o->frame_page[id] == page + 1)
-		return 0;
+	/* Another page's SPTEs were here before: it is bound no more. */
+	if (o->frame_page[id])
+		o->pages[o->frame_page[id] - 1].frame = 0;
 	o->frame_page[id] = page + 1;
+	o->pages[page].frame = frame + 1;
 	if (!o->nr_pending || !o->pages[page].preamble)
 		return 0;
 	o->pages[page].preamble = false;
@@ -169,7 +174,10 @@ static int op_get(struct spht_observed *o, struct spht_obs_vcpu *v, const struct
 	o->pages[page].seen = true;
 	if (preamble) {
 		o->pages[page].preamble = true;
-		return spht_obs_assume(o, page);
+		if (spht_obs_assume(o, page))
+			return -1;
+		p->unsync = op->unsync;
+		return 0;
 	}
 	if (seen || op->created)
 		o->fid.get_page[p->exists][op->created]++;
@@ -189,6 +197,7 @@ static int op_get(struct spht_observed *o, struct spht_obs_vcpu *v, const struct
 		if (spht_obs_assume(o, page))
 			return -1;
 		/* Found unsync: kvm_mmu_find_shadow_page syncs it in place, without an event. */
+		p->unsync = op->unsync;
 		if (op->unsync)
 			o->pages[page].last_sync = o->step;
 	}

@@ -223,72 +223,165 @@ static int remember_root(struct spht_observed *o, uint32_t root, unsigned int in
 	return 0;
 }
 
+static struct spht_obs_memo *memo_of(struct spht_observed *o, const struct spht_walk *k, vpn_t vpn)
+{
+	uint64_t h = (k->pte[2] >> SPHT_PAGE_SHIFT) ^ (vpn >> SPHT_LEVEL_BITS);
+
+	return &o->memo[(h ^ h >> 10) % SPHT_OBS_MEMOS];
+}
+
+static bool memo_hit(const struct spht_obs_memo *m, const struct spht_walk *k, vpn_t vpn,
+		     uint32_t root, uint32_t role)
+{
+	return m->valid && m->pte[2] == k->pte[2] && m->pte[1] == k->pte[1] &&
+	       m->pte[0] == k->pte[0] && m->region_vpn == vpn >> SPHT_LEVEL_BITS &&
+	       m->root == root && m->role == role;
+}
+
+static void memo_use(const struct spht_obs_memo *m, struct spht_obs_where *w, vpn_t vpn)
+{
+	w->space = m->space;
+	w->region = m->region;
+	w->page = m->page;
+	w->table = m->table;
+	w->path = m->path;
+	w->leaf_level = 1;
+	w->index = (uint16_t)spht_vpn_index(vpn, 1);
+	w->has_leaf = true;
+}
+
 /*
- * Pages from the walk's entries: a child's role is its parent's with the level
- * and the access of the path above it (kvm_mmu_child_role).
+ * Pages above the leaf from the walk's entries: a child's role is its parent's
+ * with the level and the access of the path above it (kvm_mmu_child_role).
+ * Returns 1, 0 where the walk did not go down level by level, -1.
  */
-int spht_obs_resolve(struct spht_observed *o, struct spht_obs_vcpu *v, struct spht_obs_where *w,
-		     const struct spht_exit *x)
+static int resolve_path(struct spht_observed *o, const struct spht_walk *k, uint32_t *page,
+			unsigned int *access)
 {
 	const struct spht_role_layout *l = o->shadow.layout;
-	const struct spht_walk *k = &x->walk;
-	vpn_t vpn = spht_gva_vpn(x->gva);
-	uint32_t page[5], root;
-	unsigned int access = (1u << l->access_bits) - 1, level;
-	uint64_t pte = 0;
 
-	if (!k->nr || k->level[0] != 4 || !(k->pte[0] & SPHT_PTE_P) || o->role == SPHT_NO_ID)
-		return 0;
-	w->space =
-		spht_idmap_get(&o->shadow.spaces, spht_vpn_index(vpn, 4), spht_pte_gfn(k->pte[0]));
-	w->region = spht_idmap_get(&o->shadow.regions, w->space, vpn >> SPHT_LEVEL_BITS);
-	root = find_root(o, v, spht_vpn_index(vpn, 4), spht_pte_gfn(k->pte[0]));
-	if (w->space == SPHT_NO_ID || w->region == SPHT_NO_ID ||
-	    remember_root(o, root, spht_vpn_index(vpn, 4), spht_pte_gfn(k->pte[0])))
-		return -1;
-	o->fid.root_unknown += root == SPHT_NO_ID;
-	page[4] = root;
+	*access = (1u << l->access_bits) - 1;
 	for (unsigned int i = 0; i + 1 < k->nr; i++) {
-		pte = k->pte[i];
-		level = k->level[i];
+		unsigned int level = k->level[i];
+		uint32_t role;
+
 		if (level != 4 - i)
 			return 0;
-		access &= spht_pte_access(l, pte);
-		page[level - 1] =
-			spht_obs_page(o, spht_pte_gfn(pte),
-				      spht_role_child(l, o->role, level - 1, access, false));
+		*access &= spht_pte_access(l, k->pte[i]);
+		role = spht_role_child(l, o->role, level - 1, *access, false);
+		page[level - 1] = spht_obs_page(o, spht_pte_gfn(k->pte[i]), role);
 		if (page[level - 1] == SPHT_NO_ID)
 			return -1;
 	}
-	level = k->level[k->nr - 1];
-	pte = k->pte[k->nr - 1];
+	return 1;
+}
+
+/* The leaf of a walk that ended at a 2 MiB page: the level-2 page, or a direct one below it. */
+static int resolve_huge(struct spht_observed *o, struct spht_obs_where *w,
+			const struct spht_exit *x, uint32_t l2, unsigned int access)
+{
+	const struct spht_role_layout *l = o->shadow.layout;
+	uint64_t pte = x->walk.pte[x->walk.nr - 1];
+	uint32_t role;
+
+	if (x->requested && x->req_level == 2) {
+		w->leaf_level = 2;
+		w->page = l2;
+		w->table = spht_shadow_table(&o->shadow, spht_shadow_gfn(&o->shadow, l2), 2);
+		return 0;
+	}
+	access &= spht_pte_access(l, pte);
+	/* A clean page is mapped read-only until it is written (protect_clean_gpte). */
+	if (!(pte & SPHT_PTE_D) && !(x->pfec & SPHT_PF_W))
+		access &= ~(unsigned int)l->acc_w;
+	role = spht_role_child(l, o->role, 1, access, true);
+	w->leaf_level = 1;
+	w->direct = true;
+	w->page = spht_obs_page(o, spht_pte_gfn(pte) & ~(uint64_t)(SPHT_PT_ENTRIES - 1), role);
+	if (w->page == SPHT_NO_ID)
+		return -1;
+	w->table = spht_shadow_direct_table(&o->shadow, w->page);
+	return 0;
+}
+
+static int resolve_walk(struct spht_observed *o, struct spht_obs_where *w,
+			const struct spht_exit *x, uint32_t root)
+{
+	const struct spht_walk *k = &x->walk;
+	vpn_t vpn = spht_gva_vpn(x->gva);
+	uint32_t page[5] = {SPHT_NO_ID, SPHT_NO_ID, SPHT_NO_ID, SPHT_NO_ID, root};
+	uint64_t pte = k->pte[k->nr - 1];
+	unsigned int access, level = k->level[k->nr - 1];
+	int ret;
+
+	w->space =
+		spht_idmap_get(&o->shadow.spaces, spht_vpn_index(vpn, 4), spht_pte_gfn(k->pte[0]));
+	w->region = spht_idmap_get(&o->shadow.regions, w->space, vpn >> SPHT_LEVEL_BITS);
+	if (w->space == SPHT_NO_ID || w->region == SPHT_NO_ID)
+		return -1;
+	ret = resolve_path(o, k, page, &access);
+	if (ret <= 0)
+		return ret;
 	if (level == 1) {
+		w->leaf_level = 1;
 		w->page = page[1];
 		w->table = spht_shadow_table(&o->shadow, spht_shadow_gfn(&o->shadow, page[1]), 1);
-		w->leaf_level = 1;
-	} else if (level == 2 && (pte & SPHT_PTE_P) && (pte & SPHT_PTE_PS)) {
-		w->leaf_level = x->requested && x->req_level == 2 ? 2 : 1;
-		w->direct = w->leaf_level == 1;
-		access &= spht_pte_access(l, pte);
-		/* A clean page is mapped read-only until it is written (protect_clean_gpte). */
-		if (!(pte & SPHT_PTE_D) && !(x->pfec & SPHT_PF_W))
-			access &= ~(unsigned int)l->acc_w;
-		w->page = w->direct ? spht_obs_page(o, spht_pte_gfn(pte) & ~511ull,
-						    spht_role_child(l, o->role, 1, access, true))
-				    : page[2];
-		if (w->page == SPHT_NO_ID)
-			return -1;
-		w->table = w->direct ? spht_shadow_direct_table(&o->shadow, w->page)
-				     : spht_shadow_table(&o->shadow,
-							 spht_shadow_gfn(&o->shadow, w->page), 2);
-	} else {
+	} else if (level != 2 || !(pte & SPHT_PTE_P) || !(pte & SPHT_PTE_PS)) {
 		return 0;
+	} else if (resolve_huge(o, w, x, page[2], access)) {
+		return -1;
 	}
 	w->path = spht_shadow_path(&o->shadow, root, page[3], page[2]);
 	if (w->table == SPHT_NO_ID || w->path == SPHT_NO_ID)
 		return -1;
 	w->index = (uint16_t)spht_vpn_index(vpn, w->leaf_level);
 	w->has_leaf = true;
+	return 0;
+}
+
+static void memo_set(struct spht_obs_memo *m, const struct spht_walk *k, vpn_t vpn, uint32_t root,
+		     uint32_t role, const struct spht_obs_where *w)
+{
+	*m = (struct spht_obs_memo){
+		.pte = {k->pte[0], k->pte[1], k->pte[2]},
+		.region_vpn = vpn >> SPHT_LEVEL_BITS,
+		.root = root,
+		.role = role,
+		.space = w->space,
+		.region = w->region,
+		.page = w->page,
+		.table = w->table,
+		.path = w->path,
+		.valid = true,
+	};
+}
+
+int spht_obs_resolve(struct spht_observed *o, struct spht_obs_vcpu *v, struct spht_obs_where *w,
+		     const struct spht_exit *x)
+{
+	const struct spht_walk *k = &x->walk;
+	vpn_t vpn = spht_gva_vpn(x->gva);
+	unsigned int top = spht_vpn_index(vpn, 4);
+	struct spht_obs_memo *m;
+	uint32_t root;
+
+	if (!k->nr || k->level[0] != 4 || !(k->pte[0] & SPHT_PTE_P) || o->role == SPHT_NO_ID)
+		return 0;
+	root = find_root(o, v, top, spht_pte_gfn(k->pte[0]));
+	if (remember_root(o, root, top, spht_pte_gfn(k->pte[0])))
+		return -1;
+	o->fid.root_unknown += root == SPHT_NO_ID;
+	if (k->nr != 4 || k->level[3] != 1)
+		return resolve_walk(o, w, x, root);
+	m = memo_of(o, k, vpn);
+	if (memo_hit(m, k, vpn, root, o->role)) {
+		memo_use(m, w, vpn);
+		return 0;
+	}
+	if (resolve_walk(o, w, x, root))
+		return -1;
+	if (w->has_leaf)
+		memo_set(m, k, vpn, root, o->role, w);
 	return 0;
 }
 

@@ -107,6 +107,20 @@ static void lose(struct spht_whatif *w)
 	}
 }
 
+/*
+ * The what-if has the entry read-only where the recording has it writable: a
+ * write that went unseen there would be an exit here.  Charged, and made up for.
+ */
+static void match_writable(struct spht_whatif *w, const struct spht_do *d)
+{
+	struct spht_mmu_page *p = &w->mmu.pages[d->page];
+
+	if (!d->writable || !spht_bit(p->present, d->index) || spht_bit(p->writable, d->index))
+		return;
+	w->acc->new_exits_hi++;
+	spht_bit_set(p->writable, d->index);
+}
+
 /* The recording's KVM made this entry without being asked: a helper's cannot be seen used. */
 static void made_by_kvm(struct spht_whatif *w, const struct spht_do *d)
 {
@@ -165,16 +179,26 @@ static void apply_exogenous(struct spht_whatif *w, const struct spht_step *s, ui
 	}
 }
 
-/* Entries of the leaf page that the fault's own prefetch set in the recording. */
-static const struct spht_do *recorded_prefetch(const struct spht_whatif *w,
-					       const struct spht_step *s, unsigned int index)
+/* What the fault's own prefetch set in the recording, in the leaf's 64-entry word. */
+struct recorded {
+	uint64_t set, writable;
+};
+
+static struct recorded recorded_prefetch(struct spht_whatif *w, const struct spht_step *s)
 {
 	const struct spht_do *d = w->c->steps->dos + s->first_do;
+	struct recorded r = {0, 0};
 
-	for (uint32_t i = 0; i < s->nr_do; i++, d++)
-		if (d->kind == SPHT_DO_PREFETCH && d->page == s->page && d->index == index)
-			return d;
-	return NULL;
+	for (uint32_t i = 0; i < s->nr_do; i++, d++) {
+		if (d->kind != SPHT_DO_PREFETCH || d->page != s->page ||
+		    d->index / 64 != s->index / 64)
+			continue;
+		match_writable(w, d);
+		made_by_kvm(w, d);
+		r.set |= 1ull << (d->index & 63);
+		r.writable |= (uint64_t)d->writable << (d->index & 63);
+	}
+	return r;
 }
 
 /*
@@ -185,23 +209,17 @@ static const struct spht_do *recorded_prefetch(const struct spht_whatif *w,
 static void own_prefetch(struct spht_whatif *w, const struct spht_step *s)
 {
 	struct spht_mmu_page *p = &w->mmu.pages[s->page];
+	const struct recorded rec = recorded_prefetch(w, s);
 	unsigned int base = s->index & ~(w->c->window - 1);
 
 	for (unsigned int i = base; i < base + w->c->window; i++) {
-		const struct spht_do *d;
+		uint64_t bit = 1ull << (i & 63);
 		uint8_t st;
 
-		if (i == s->index)
+		if (i == s->index || spht_bit(p->present, i))
 			continue;
-		d = recorded_prefetch(w, s, i);
-		if (spht_bit(p->present, i)) {
-			if (d)
-				made_by_kvm(w, d);
-			continue;
-		}
-		if (d) {
-			made_by_kvm(w, d);
-			spht_mmu_set(&w->mmu, s->page, i, d->writable);
+		if (rec.set & bit) {
+			spht_mmu_set(&w->mmu, s->page, i, rec.writable & bit);
 			continue;
 		}
 		if (s->flags & SPHT_STEP_DIRECT)
@@ -281,6 +299,8 @@ static void miss_prefetch(struct spht_whatif *w, const struct spht_step *s)
 	const struct spht_do *d = w->c->steps->dos + s->first_do;
 
 	for (uint32_t i = 0; i < s->nr_do; i++, d++) {
+		if (d->kind == SPHT_DO_SET || d->kind == SPHT_DO_PREFETCH)
+			match_writable(w, d);
 		if (d->kind != SPHT_DO_PREFETCH)
 			continue;
 		if (spht_bit(w->mmu.pages[d->page].present, d->index)) {

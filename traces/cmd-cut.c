@@ -43,7 +43,7 @@ static const char cut_help[] =
 	"  --last=S          the last S seconds\n"
 	"  --exits=N         stop after N #PF exits (page table walks without kvm_exit)\n"
 	"  --level=L         zstd compression level, 1 to 22 (default: 9)\n"
-	"  --force           write OUT even if it exists\n"
+	"  -f, --force       write OUT even if it exists\n"
 	"  --help            this text\n";
 
 /* The cut's own entry in the header; what the origin was cut from stays inside. */
@@ -257,10 +257,10 @@ static int parse_option(struct cut *c, int opt)
 	case 'o':
 		c->out = optarg;
 		return 0;
-	case 'F':
+	case 'f':
 		c->force = true;
 		return 0;
-	case 'f':
+	case 'b':
 		note_option(c, "from");
 		return cmd_time(c->cmd, "--from", optarg, &c->from);
 	case 't':
@@ -285,19 +285,19 @@ static int run(const struct cmd *cmd, int argc, char **argv)
 {
 	static const struct option options[] = {
 		{"output", required_argument, NULL, 'o'},
-		{"from", required_argument, NULL, 'f'},
+		{"from", required_argument, NULL, 'b'},
 		{"to", required_argument, NULL, 't'},
 		{"last", required_argument, NULL, 'L'},
 		{"exits", required_argument, NULL, 'e'},
 		{"level", required_argument, NULL, 'l'},
-		{"force", no_argument, NULL, 'F'},
+		{"force", no_argument, NULL, 'f'},
 		{"help", no_argument, NULL, 'h'},
 		{NULL, 0, NULL, 0},
 	};
 	struct cut c = {.cmd = cmd, .level = 9};
 	int opt, status = 0;
 
-	while (!status && (opt = getopt_long(argc, argv, "o:", options, NULL)) != -1) {
+	while (!status && (opt = getopt_long(argc, argv, "fo:", options, NULL)) != -1) {
 		if (opt == 'h')
 			return cmd_help(cmd);
 		status = parse_option(&c, opt);

@@ -21,7 +21,7 @@ static const char repack_help[] =
 	"\n"
 	"  -o, --output=OUT  the file to write; must not exist\n"
 	"  --level=L         zstd compression level, 1 to 22 (default: 19)\n"
-	"  --force           write OUT even if it exists\n"
+	"  -f, --force       write OUT even if it exists\n"
 	"  --help            this text\n";
 
 /* Header and origin of the copy; NULL with @err set. */
@@ -114,7 +114,7 @@ static int run(const struct cmd *cmd, int argc, char **argv)
 	struct spht_error err;
 	int opt, status = 0;
 
-	while (!status && (opt = getopt_long(argc, argv, "o:", options, NULL)) != -1) {
+	while (!status && (opt = getopt_long(argc, argv, "fo:", options, NULL)) != -1) {
 		if (opt == 'h')
 			return cmd_help(cmd);
 		if (opt == 'o')

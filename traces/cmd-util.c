@@ -223,9 +223,13 @@ void cmd_out_text(struct cmd_out *out, const char *text)
 {
 	char *copy = strdup(text), *p;
 
-	for (p = copy; p && *p; p++)
-		if ((unsigned char)*p < ' ' || *p == 127)
+	for (p = copy; p && *p; p++) {
+		unsigned char c = (unsigned char)*p, next = (unsigned char)p[1];
+
+		/* U+0080 to U+009F are control characters of two bytes. */
+		if (c < ' ' || c == 127 || (c == 0xc2 && next >= 0x80 && next < 0xa0))
 			*p = '?';
+	}
 	cmd_out_printf(out, "%s", copy ? copy : "?");
 	free(copy);
 }

@@ -12,7 +12,7 @@
  */
 enum { TOKEN_16 = 253, TOKEN_32, TOKEN_64 };
 
-#define SAMPLES	   2048u
+#define SAMPLES    2048u
 #define COUNT_BITS 12 /* log2 of different numbers that are counted for a dictionary */
 #define COUNT_MIN  4u /* occurrences that pay for an entry */
 
@@ -20,10 +20,10 @@ enum { TOKEN_16 = 253, TOKEN_32, TOKEN_64 };
 static const struct {
 	uint8_t direct, mantissa;
 } shape[SPHT_CODING_NR] = {
-	[SPHT_CODING_DIRECT] = { 188, 0 },
-	[SPHT_CODING_HALF] = { 126, 1 },
-	[SPHT_CODING_QUARTER] = { 4, 2 },
-	[SPHT_CODING_BYTES] = { 244, 0 },
+	[SPHT_CODING_DIRECT] = {188, 0},
+	[SPHT_CODING_HALF] = {126, 1},
+	[SPHT_CODING_QUARTER] = {4, 2},
+	[SPHT_CODING_BYTES] = {244, 0},
 };
 
 static struct spht_coding_table tables[SPHT_CODING_NR];
@@ -243,7 +243,7 @@ static int by_value(const void *a, const void *b)
 static uint64_t make_dict(const struct spht_column *c, struct spht_dict *dict)
 {
 	struct counted *counts = calloc(1u << COUNT_BITS, sizeof(*counts));
-	uint32_t exacts[256] = { 0 }, rest = 0, used = 0;
+	uint32_t exacts[256] = {0}, rest = 0, used = 0;
 	const uint8_t *p = c->tokens.buf;
 	uint64_t cost = 0;
 
@@ -292,8 +292,8 @@ static uint64_t make_dict(const struct spht_column *c, struct spht_dict *dict)
 
 enum spht_coding spht_column_choose(const struct spht_column *c, struct spht_dict *dict)
 {
-	uint32_t hist[SPHT_CODING_DICT][256] = { 0 };
-	uint64_t cost[SPHT_CODING_DICT] = { 0 };
+	uint32_t hist[SPHT_CODING_DICT][256] = {0};
+	uint64_t cost[SPHT_CODING_DICT] = {0};
 	const uint8_t *p = c->tokens.buf;
 	unsigned int step = c->count / SAMPLES + 1, total = 0;
 	enum spht_coding best = SPHT_CODING_FIRST;
@@ -344,8 +344,8 @@ int spht_column_encode(const struct spht_column *c, enum spht_coding coding,
 			symbols[i] = (uint8_t)symbol;
 			continue;
 		}
-		symbol = coding == SPHT_CODING_DICT ? dict_symbol(dict, x, &nbits, &low) :
-						      spht_coding_symbol(coding, x, &nbits, &low);
+		symbol = coding == SPHT_CODING_DICT ? dict_symbol(dict, x, &nbits, &low)
+						    : spht_coding_symbol(coding, x, &nbits, &low);
 		symbols[i] = (uint8_t)(c->exact + symbol);
 		if (!nbits)
 			continue;

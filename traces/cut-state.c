@@ -6,6 +6,7 @@
 
 #include "cmd.h"
 #include "cut-state.h"
+#include "node-table.h"
 
 #define PTE_TABLE                     0x000ffffffffff000ull /* address bits of a page table entry */
 #define MAX_LEVEL                     5
@@ -15,17 +16,6 @@
 #define MIN_BUCKETS                   64
 
 #define container_of(p, type, member) ((type *)((char *)(p)-offsetof(type, member)))
-
-/* A chained hash of 64-bit keys; several nodes may have one key. */
-struct node {
-	struct node *next;
-	uint64_t key;
-};
-
-struct table {
-	struct node **buckets;
-	size_t mask, nr;
-};
 
 /* A kept event. */
 struct record {
@@ -82,98 +72,6 @@ struct cut_state {
 	bool lossy; /* some events are missing, zaps perhaps */
 	struct table pages, sptes, frames, frames_by_gfn, threads;
 };
-
-static int table_init(struct table *t)
-{
-	t->mask = MIN_BUCKETS - 1;
-	t->buckets = calloc(t->mask + 1, sizeof(*t->buckets));
-	return t->buckets ? 0 : -1;
-}
-
-static struct node **bucket(const struct table *t, uint64_t key)
-{
-	return &t->buckets[(key * 0x9e3779b97f4a7c15ull >> 20) & t->mask];
-}
-
-static struct node *table_find(const struct table *t, uint64_t key)
-{
-	struct node *n = *bucket(t, key);
-
-	while (n && n->key != key)
-		n = n->next;
-	return n;
-}
-
-/* The next node of the same key. */
-static struct node *node_next(const struct node *n)
-{
-	uint64_t key = n->key;
-
-	do {
-		n = n->next;
-	} while (n && n->key != key);
-	return (struct node *)n;
-}
-
-/* Twice the buckets; without memory the chains only get longer. */
-static void table_grow(struct table *t)
-{
-	struct table bigger = {.mask = t->mask * 2 + 1};
-	size_t i;
-
-	bigger.buckets = calloc(bigger.mask + 1, sizeof(*bigger.buckets));
-	if (!bigger.buckets)
-		return;
-	for (i = 0; i <= t->mask; i++) {
-		struct node *n = t->buckets[i], *next;
-
-		for (; n; n = next) {
-			struct node **head = bucket(&bigger, n->key);
-
-			next = n->next;
-			n->next = *head;
-			*head = n;
-		}
-	}
-	free(t->buckets);
-	t->buckets = bigger.buckets;
-	t->mask = bigger.mask;
-}
-
-static void table_add(struct table *t, struct node *n, uint64_t key)
-{
-	struct node **head;
-
-	if (t->nr++ > t->mask)
-		table_grow(t);
-	head = bucket(t, key);
-	n->key = key;
-	n->next = *head;
-	*head = n;
-}
-
-static void table_del(struct table *t, struct node *n)
-{
-	struct node **link = bucket(t, n->key);
-
-	while (*link != n)
-		link = &(*link)->next;
-	*link = n->next;
-	t->nr--;
-}
-
-/* Any node, to empty a table; NULL at the end.  *@i starts at 0. */
-static struct node *table_any(const struct table *t, size_t *i)
-{
-	for (; *i <= t->mask; (*i)++)
-		if (t->buckets[*i])
-			return t->buckets[*i];
-	return NULL;
-}
-
-#define for_each_node(t, i, n) \
-	for ((i) = 0; (i) <= (t)->mask; (i)++) \
-		for ((n) = (t)->buckets[i]; (n); (n) = (n)->next)
 
 /* Replaces what *@slot keeps by @ev; 0, or -1 without memory. */
 static int keep(struct cut_state *s, struct record **slot, const struct spht_event *ev)

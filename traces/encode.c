@@ -331,7 +331,7 @@ static int put_block(struct spht_encoder *e, struct layout *l)
 
 int spht_encoder_finish(struct spht_encoder *e, struct spht_bytes *raw, struct spht_bytes *cuts)
 {
-	struct layout l = { .raw = raw, .cuts = cuts };
+	struct layout l = {.raw = raw, .cuts = cuts};
 	int ret;
 
 	raw->len = cuts->len = 0;

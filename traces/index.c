@@ -33,21 +33,20 @@ static const struct {
 	size_t len;
 	const char *what;
 } foreign[] = {
-	{ "\x1f\x8b", 2, "is a gzip file; unpack it first (gzip -d)" },
-	{ "\xfd"
-	  "7zXZ",
-	  5, "is an xz file; unpack it first (xz -d)" },
-	{ "\x28\xb5\x2f\xfd", 4, "is a plain zstd file; unpack it first (zstd -d)" },
-	{ "BZh", 3, "is a bzip2 file; unpack it first (bzip2 -d)" },
-	{ "\x17\x08\x44tracing", 10,
-	  "is a trace.dat file; import it with spht-record --import" },
-	{ "PERFILE2", 8, "is a perf.data file; import it with spht-record --import" },
+	{"\x1f\x8b", 2, "is a gzip file; unpack it first (gzip -d)"},
+	{"\xfd"
+	 "7zXZ",
+	 5, "is an xz file; unpack it first (xz -d)"},
+	{"\x28\xb5\x2f\xfd", 4, "is a plain zstd file; unpack it first (zstd -d)"},
+	{"BZh", 3, "is a bzip2 file; unpack it first (bzip2 -d)"},
+	{"\x17\x08\x44tracing", 10, "is a trace.dat file; import it with spht-record --import"},
+	{"PERFILE2", 8, "is a perf.data file; import it with spht-record --import"},
 };
 
 static int read_header(struct spht_index *x, const struct spht_source *src, uint64_t *end,
 		       struct spht_error *err)
 {
-	uint8_t fixed[HEADER_MIN] = { 0 }, *buf;
+	uint8_t fixed[HEADER_MIN] = {0}, *buf;
 	size_t have = src->size < sizeof(fixed) ? (size_t)src->size : sizeof(fixed);
 	uint32_t version, len, size;
 	json_error_t jerr;
@@ -65,39 +64,49 @@ static int read_header(struct spht_index *x, const struct spht_source *src, uint
 		}
 	}
 	if (have < sizeof(fixed) && have > 4 && spht_get32(fixed) == SPHT_FRAME_HEADER) {
-		spht_error_set(err, "%s: offset 0x%zx: the file ends inside its header; copy or "
-				    "record it again", src->name, have);
+		spht_error_set(err,
+			       "%s: offset 0x%zx: the file ends inside its header; copy or "
+			       "record it again",
+			       src->name, have);
 		return -1;
 	}
 	if (spht_get32(fixed) != SPHT_FRAME_HEADER || memcmp(fixed + 8, SPHT_MAGIC, 8)) {
-		spht_error_set(err, "%s: offset 0x0: expected the start of a .spht trace, found "
-				    "something else", src->name);
+		spht_error_set(err,
+			       "%s: offset 0x0: expected the start of a .spht trace, found "
+			       "something else",
+			       src->name);
 		return -1;
 	}
 	size = spht_get32(fixed + 4);
 	version = spht_get32(fixed + 16);
 	len = spht_get32(fixed + 20);
 	if (version != SPHT_FORMAT_VERSION) {
-		spht_error_set(err, "%s: offset 0x10: format version %u, this program reads "
-				    "version %u; use a newer spht", src->name, version,
-			       SPHT_FORMAT_VERSION);
+		spht_error_set(err,
+			       "%s: offset 0x10: format version %u, this program reads "
+			       "version %u; use a newer spht",
+			       src->name, version, SPHT_FORMAT_VERSION);
 		return -1;
 	}
 	if (len > SPHT_MAX_HEADER || size > SPHT_MAX_HEADER + SPHT_HEADER_FIXED) {
-		spht_error_set(err, "%s: offset 0x4: the header claims %u bytes, the limit is %u; "
-				    "the file is damaged", src->name, len > size ? len : size,
-			       SPHT_MAX_HEADER);
+		spht_error_set(err,
+			       "%s: offset 0x4: the header claims %u bytes, the limit is %u; "
+			       "the file is damaged",
+			       src->name, len > size ? len : size, SPHT_MAX_HEADER);
 		return -1;
 	}
 	if (size != SPHT_HEADER_FIXED + len) {
-		spht_error_set(err, "%s: offset 0x4: the header's two sizes, %u and %u, do not "
-				    "agree; the file is damaged", src->name, size, len);
+		spht_error_set(err,
+			       "%s: offset 0x4: the header's two sizes, %u and %u, do not "
+			       "agree; the file is damaged",
+			       src->name, size, len);
 		return -1;
 	}
 	*end = HEADER_MIN + (uint64_t)len;
 	if (*end > src->size) {
-		spht_error_set(err, "%s: offset 0x%llx: the file ends inside its header; copy or "
-				    "record it again", src->name, (unsigned long long)src->size);
+		spht_error_set(err,
+			       "%s: offset 0x%llx: the file ends inside its header; copy or "
+			       "record it again",
+			       src->name, (unsigned long long)src->size);
 		return -1;
 	}
 	buf = malloc(len + 1u);
@@ -110,8 +119,10 @@ static int read_header(struct spht_index *x, const struct spht_source *src, uint
 		return -1;
 	}
 	if (spht_crc32c(spht_crc32c(0, fixed, 24), buf, len) != spht_get32(fixed + 24)) {
-		spht_error_set(err, "%s: offset 0x0: the header's checksum is wrong; the file is "
-				    "damaged", src->name);
+		spht_error_set(err,
+			       "%s: offset 0x0: the header's checksum is wrong; the file is "
+			       "damaged",
+			       src->name);
 		free(buf);
 		return -1;
 	}
@@ -212,8 +223,10 @@ static int parse_footer(struct spht_index *x, const struct spht_source *src, str
 		}
 	}
 	if (o->offset != offset) {
-		spht_error_set(err, "%s: offset 0x%llx: expected a block that the index lists, "
-				    "found none", src->name, (unsigned long long)o->offset);
+		spht_error_set(err,
+			       "%s: offset 0x%llx: expected a block that the index lists, "
+			       "found none",
+			       src->name, (unsigned long long)o->offset);
 		return -1;
 	}
 	return 0;
@@ -229,26 +242,29 @@ static int read_footer(struct spht_index *x, const struct spht_source *src, stru
 	int ret;
 
 	if (src->size < o->offset + FOOTER_MIN) {
-		spht_error_set(err, "%s: offset 0x%llx: the file ends without a footer: it was cut "
-				    "off or is being written; %s", src->name,
-			       (unsigned long long)src->size, remedy);
+		spht_error_set(err,
+			       "%s: offset 0x%llx: the file ends without a footer: it was cut "
+			       "off or is being written; %s",
+			       src->name, (unsigned long long)src->size, remedy);
 		return -1;
 	}
 	if (spht_source_read(src, src->size - SPHT_TRAILER, trailer, sizeof(trailer), err))
 		return -1;
 	if (memcmp(trailer + 16, SPHT_END_MAGIC, 8)) {
-		spht_error_set(err, "%s: offset 0x%llx: expected the end of a trace: it was cut "
-				    "off, is being written, or has more behind it; %s", src->name,
-			       (unsigned long long)src->size, remedy);
+		spht_error_set(err,
+			       "%s: offset 0x%llx: expected the end of a trace: it was cut "
+			       "off, is being written, or has more behind it; %s",
+			       src->name, (unsigned long long)src->size, remedy);
 		return -1;
 	}
 	offset = spht_get64(trailer);
 	size = spht_get32(trailer + 8);
 	if (size < FOOTER_MIN || offset < o->offset || offset > src->size ||
 	    size != src->size - offset) {
-		spht_error_set(err, "%s: offset 0x%llx: the end of the trace points to a footer "
-				    "that is not there; %s", src->name,
-			       (unsigned long long)(src->size - SPHT_TRAILER), remedy);
+		spht_error_set(err,
+			       "%s: offset 0x%llx: the end of the trace points to a footer "
+			       "that is not there; %s",
+			       src->name, (unsigned long long)(src->size - SPHT_TRAILER), remedy);
 		return -1;
 	}
 	footer = malloc(size);
@@ -260,9 +276,10 @@ static int read_footer(struct spht_index *x, const struct spht_source *src, stru
 	if (!ret && (spht_get32(footer) != SPHT_FRAME_FOOTER ||
 		     spht_get32(footer + 4) != size - SPHT_FRAME_PREFIX ||
 		     spht_crc32c(0, footer, size - 12) != spht_get32(footer + size - 12))) {
-		spht_error_set(err, "%s: offset 0x%llx: the footer's checksum is wrong: the file "
-				    "is damaged; %s", src->name, (unsigned long long)offset,
-			       remedy);
+		spht_error_set(err,
+			       "%s: offset 0x%llx: the footer's checksum is wrong: the file "
+			       "is damaged; %s",
+			       src->name, (unsigned long long)offset, remedy);
 		ret = -1;
 	}
 	if (!ret)
@@ -298,7 +315,7 @@ static int scan(struct spht_index *x, const struct spht_source *src, struct orde
 int spht_index_read(struct spht_index *x, const struct spht_source *src, bool partial,
 		    struct spht_error *err)
 {
-	struct order o = { 0 };
+	struct order o = {0};
 	uint64_t start;
 	int ret;
 
@@ -318,7 +335,7 @@ int spht_index_read(struct spht_index *x, const struct spht_source *src, bool pa
 		x->footer = NULL;
 		x->nr_blocks = 0;
 		memset(o.last_ts, 0, SPHT_MAX_CPUS * sizeof(*o.last_ts));
-		o = (struct order){ .offset = start, .last_ts = o.last_ts };
+		o = (struct order){.offset = start, .last_ts = o.last_ts};
 		ret = scan(x, src, &o, err);
 	}
 	free(o.last_ts);

@@ -162,7 +162,7 @@ static json_t *cut_json(const json_t *header)
 }
 
 /* What the header says of itself, word for word. */
-static void add_header(json_t *top, const json_t *header)
+static void add_header(json_t *top, const struct info *info)
 {
 	static const char *const keys[] = {"clock",   "clock_real", "host",     "guest",
 					   "kvm",     "origin",     "recorder", "repacked",
@@ -170,8 +170,8 @@ static void add_header(json_t *top, const json_t *header)
 	size_t i;
 
 	for (i = 0; i < sizeof(keys) / sizeof(keys[0]); i++)
-		json_object_set_new(top, keys[i], copy(json_object_get(header, keys[i])));
-	json_object_set_new(top, "cut", cut_json(header));
+		json_object_set_new(top, keys[i], copy(info_said(info, keys[i])));
+	json_object_set_new(top, "cut", cut_json(info->header));
 }
 
 void info_print_json(const struct info *info, const char *path, struct cmd_out *out)
@@ -179,7 +179,7 @@ void info_print_json(const struct info *info, const char *path, struct cmd_out *
 	json_t *top = file_json(info, path), *missing = json_array();
 	char *text;
 
-	add_header(top, info->header);
+	add_header(top, info);
 	json_object_set_new(top, "lost",
 			    json_pack("{s:o, s:o, s:o}", "events", count(info->lost), "gaps",
 				      count(info->gaps), "unknown_gaps",

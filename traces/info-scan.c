@@ -204,6 +204,13 @@ uint64_t info_count(const struct info *info, enum spht_event_id id)
 	return n;
 }
 
+const json_t *info_said(const struct info *info, const char *key)
+{
+	const json_t *value = json_object_get(info->header, key);
+
+	return value ? value : json_object_get(info->footer, key);
+}
+
 static int compare_exits(const void *a, const void *b)
 {
 	const struct info_exit *x = a, *y = b;

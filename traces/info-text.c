@@ -302,7 +302,7 @@ static void print_left_out(const struct info *info, struct cmd_out *out)
 	size_t i;
 
 	for (i = 0; i < sizeof(lists) / sizeof(lists[0]); i++) {
-		list = json_object_get(info->header, lists[i].key);
+		list = info_said(info, lists[i].key);
 		if (!json_array_size(list) && !json_object_size(list))
 			continue;
 		cmd_out_printf(out, "\n%s\n  ", lists[i].title);

@@ -73,6 +73,8 @@ void info_finish(struct info *info);
 void info_missing(const struct info *info, info_missing_fn *fn, void *arg);
 /* Events of a known id, preamble apart. */
 uint64_t info_count(const struct info *info, enum spht_event_id id);
+/* What the file says under @key: in its header, or where only the end knew it, in its footer. */
+const json_t *info_said(const struct info *info, const char *key);
 void info_print_text(const struct info *info, const char *path, struct cmd_out *out);
 void info_print_json(const struct info *info, const char *path, struct cmd_out *out);
 

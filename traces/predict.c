@@ -115,10 +115,10 @@ void spht_predict_print(const struct spht_part *part, char *buf, size_t size)
 	char *end = buf + size;
 
 	/* snprintf's result is the wanted length: past the end, p stays at the end. */
-#define PUT(...)                                                                                   \
-	do {                                                                                       \
-		int n_ = snprintf(buf, (size_t)(end - buf), __VA_ARGS__);                          \
-		buf = n_ < end - buf ? buf + n_ : end;                                             \
+#define PUT(...) \
+	do { \
+		int n_ = snprintf(buf, (size_t)(end - buf), __VA_ARGS__); \
+		buf = n_ < end - buf ? buf + n_ : end; \
 	} while (0)
 	for (unsigned int i = 0; i < part->ncands; i++) {
 		const struct spht_cand *c = &part->cands[i];

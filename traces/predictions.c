@@ -12,49 +12,149 @@
  * names what the file lacks is left out.
  */
 static const struct spht_prediction specs[] = {
-	/* one exit: the fault says again what the exit said, the walk walks that address */
-	{ "kvm_exit", "exit_reason", 0, 0, "0@8(.,prev2,kvm_entry.rip)|0@10(.,prev2)|raw", NULL },
-	{ "kvm_exit", "info1", 0, 0, "0@8(kvm_exit.exit_reason,prev2,kvm_entry.rip)|0@8(kvm_exit.exit_reason,prev2,.)|raw", NULL },
-	{ "kvm_exit", "guest_rip", 0, 0,
-	  "kvm_entry.rip|0@8(kvm_exit.exit_reason,kvm_entry.rip)|0@8(kvm_exit.exit_reason,kvm_exit.info1)", NULL },
-	{ "kvm_exit", "isa", 0, 0, ".", NULL },
-	{ "kvm_exit", "info2", 0, 0,
-	  "0@8(kvm_exit.exit_reason,kvm_exit.guest_rip)|kvm_exit.guest_rip|0@8(kvm_exit.exit_reason,kvm_exit.info1)",
-	  NULL },
-	{ "kvm_exit", "intr_info", 0, 0, "0@10(prev2,kvm_exit.exit_reason)|raw", NULL },
-	{ "kvm_exit", "error_code", 0, 0, "0@8(kvm_exit.exit_reason,kvm_exit.info1)|raw", NULL },
-	{ "kvm_page_fault", "guest_rip", 0, 0, "kvm_exit.guest_rip|.", NULL },
-	{ "kvm_page_fault", "fault_address", 0, 0, "kvm_exit.info2|kvm_exit.info1|.", NULL },
-	{ "kvm_page_fault", "error_code", 0, 0, "kvm_exit.info1|kvm_exit.error_code|raw", NULL },
-	{ "kvm_mmu_pagetable_walk", "addr", 0, 0,
-	  "kvm_page_fault.fault_address|kvm_exit.guest_rip|0@8(kvm_exit.guest_rip,prev)|.", NULL },
-	{ "kvm_mmu_pagetable_walk", "pferr", 0, 0, "0@10(kvm_page_fault.error_code,prev,kvm_exit.exit_reason)|raw", NULL },
-	{ "kvm_mmu_paging_element", "level", 0, 0, "0@10(.,prev)|raw", NULL },
-	{ "kvm_mmu_paging_element", "pte", 12, 24, "0@11(kvm_mmu_pagetable_walk.addr>>3*kvm_mmu_paging_element.level,kvm_mmu_paging_element.level)|0@10(.,kvm_mmu_paging_element.level,kvm_mmu_pagetable_walk.pferr)|raw",
-	  "0@11(kvm_mmu_pagetable_walk.addr>>3*kvm_mmu_paging_element.level,kvm_mmu_paging_element.level,kvm_mmu_paging_element.pte.lo)|0@6(kvm_mmu_paging_element.level,kvm_mmu_paging_element.pte.lo)" },
-	{ "kvm_mmu_walker_error", "pferr", 0, 0, "0@10(kvm_mmu_pagetable_walk.pferr,kvm_mmu_paging_element.pte.lo)|raw", NULL },
-	{ "kvm_inj_exception", "error_code", 0, 0, "kvm_mmu_walker_error.pferr|.", NULL },
-	{ "kvm_entry", "rip", 0, 0, "kvm_exit.guest_rip|kvm_emulate_insn.rip@8(kvm_emulate_insn.rip)|kvm_exit.guest_rip@8(kvm_exit.exit_reason)|0@8(.)", NULL },
-	{ "kvm_emulate_insn", "rip", 0, 0, "kvm_exit.guest_rip|.", NULL },
-	{ "kvm_emulate_insn", "len", 0, 0, "0@8(kvm_emulate_insn.rip)|.", NULL },
-	{ "kvm_emulate_insn", "insn", 0, 0, "0@8(kvm_emulate_insn.rip)|0@8(.)|raw", NULL },
-	{ "kvm_emulate_insn", "flags", 0, 0, "0@8(kvm_emulate_insn.rip)|.", NULL },
-	/* installing: pfn and gfn move together inside 2 MiB, neighbours follow each other */
-	{ "kvm_mmu_spte_requested", "gfn", 0, 0, "kvm_mmu_paging_element.pte.hi|.", NULL },
-	{ "kvm_mmu_spte_requested", "pfn", 0, 0, "kvm_mmu_spte_requested.gfn@9(kvm_mmu_spte_requested.gfn>>9)|kvm_mmu_spte_requested.gfn@2(pid)", NULL },
-	{ "kvm_mmu_set_spte", "gfn", 0, 0, "kvm_mmu_spte_requested.gfn|0@11(.)|.+1", NULL },
-	{ "kvm_mmu_set_spte", "spte", 12, 24, "0@10(.,prev,kvm_mmu_paging_element.pte.lo)|0@10(.,prev)|raw",
-	  "kvm_mmu_set_spte.gfn@9(kvm_mmu_set_spte.gfn>>9)|kvm_mmu_set_spte.gfn@2(pid)" },
-	{ "kvm_mmu_set_spte", "sptep", 0, 0, ".+8|kvm_mmu_pagetable_walk.addr>>12<<3@11(kvm_mmu_pagetable_walk.addr>>21)|.>>6<<6|.", NULL },
-	{ "kvm_mmu_set_spte", "r", 0, 0, "0@6(kvm_mmu_set_spte.spte.lo)|.", NULL },
-	{ "kvm_mmu_set_spte", "x", 0, 0, "0@6(kvm_mmu_set_spte.spte.lo)|.", NULL },
-	{ "kvm_mmu_set_spte", "u", 0, 0, "0@6(kvm_mmu_set_spte.spte.lo)|.", NULL },
+	/* One exit: the fault says again what the exit said, the walk walks that address. */
+	{"kvm_exit", "exit_reason", 0, 0,
+	 "0@8(.,prev2,kvm_entry.rip)"
+	 "|0@10(.,prev2)"
+	 "|raw",
+	 NULL},
+	{"kvm_exit", "info1", 0, 0,
+	 "0@8(kvm_exit.exit_reason,prev2,kvm_entry.rip)"
+	 "|0@8(kvm_exit.exit_reason,prev2,.)"
+	 "|0@8(kvm_exit.exit_reason)",
+	 NULL},
+	{"kvm_exit", "guest_rip", 0, 0,
+	 "kvm_entry.rip"
+	 "|0@8(kvm_exit.exit_reason,kvm_entry.rip)"
+	 "|kvm_exit.info1"
+	 "|0@8(kvm_exit.exit_reason,kvm_exit.info1)",
+	 NULL},
+	{"kvm_exit", "isa", 0, 0, ".", NULL},
+	{"kvm_exit", "info2", 0, 0,
+	 "0@8(kvm_exit.exit_reason,kvm_exit.guest_rip)"
+	 "|kvm_exit.guest_rip"
+	 "|0@8(kvm_exit.exit_reason,kvm_exit.info1)",
+	 NULL},
+	{"kvm_exit", "intr_info", 0, 0,
+	 "0@10(prev2,kvm_exit.exit_reason)"
+	 "|raw",
+	 NULL},
+	{"kvm_exit", "error_code", 0, 0,
+	 "0@8(kvm_exit.exit_reason,kvm_exit.info1)"
+	 "|raw",
+	 NULL},
+	{"kvm_page_fault", "guest_rip", 0, 0,
+	 "kvm_exit.guest_rip"
+	 "|.",
+	 NULL},
+	{"kvm_page_fault", "fault_address", 0, 0,
+	 "kvm_exit.info2"
+	 "|kvm_exit.info1"
+	 "|.",
+	 NULL},
+	{"kvm_page_fault", "error_code", 0, 0,
+	 "kvm_exit.info1"
+	 "|kvm_exit.error_code"
+	 "|raw",
+	 NULL},
+	{"kvm_mmu_pagetable_walk", "addr", 0, 0,
+	 "kvm_page_fault.fault_address"
+	 "|kvm_exit.guest_rip"
+	 "|0@8(.)"
+	 "|.",
+	 NULL},
+	{"kvm_mmu_pagetable_walk", "pferr", 0, 0,
+	 "0@10(kvm_page_fault.error_code,prev,kvm_exit.exit_reason)"
+	 "|raw",
+	 NULL},
+	{"kvm_mmu_paging_element", "level", 0, 0,
+	 "0@10(.,prev)"
+	 "|raw",
+	 NULL},
+	{"kvm_mmu_paging_element", "pte", 12, 24,
+	 "0@11(kvm_mmu_pagetable_walk.addr>>3*kvm_mmu_paging_element.level,kvm_mmu_paging_element."
+	 "level)"
+	 "|0@10(.,kvm_mmu_paging_element.level,kvm_mmu_pagetable_walk.pferr)"
+	 "|raw",
+	 "0@11(kvm_mmu_pagetable_walk.addr>>3*kvm_mmu_paging_element.level,kvm_mmu_paging_element."
+	 "level,kvm_mmu_paging_element.pte.lo)"
+	 "|0@6(kvm_mmu_paging_element.level,kvm_mmu_paging_element.pte.lo)"},
+	{"kvm_mmu_walker_error", "pferr", 0, 0,
+	 "0@10(kvm_mmu_pagetable_walk.pferr,kvm_mmu_paging_element.pte.lo)"
+	 "|raw",
+	 NULL},
+	{"kvm_inj_exception", "error_code", 0, 0,
+	 "kvm_mmu_walker_error.pferr"
+	 "|.",
+	 NULL},
+	{"kvm_entry", "rip", 0, 0,
+	 "kvm_exit.guest_rip"
+	 "|kvm_emulate_insn.rip@8(kvm_emulate_insn.rip)"
+	 "|kvm_exit.guest_rip@8(kvm_exit.exit_reason)"
+	 "|0@8(.)",
+	 NULL},
+	{"kvm_emulate_insn", "rip", 0, 0,
+	 "kvm_exit.guest_rip"
+	 "|.",
+	 NULL},
+	{"kvm_emulate_insn", "len", 0, 0,
+	 "0@8(kvm_emulate_insn.rip)"
+	 "|.",
+	 NULL},
+	{"kvm_emulate_insn", "insn", 0, 0,
+	 "0@8(kvm_emulate_insn.rip)"
+	 "|0@8(.)"
+	 "|raw",
+	 NULL},
+	{"kvm_emulate_insn", "flags", 0, 0,
+	 "0@8(kvm_emulate_insn.rip)"
+	 "|.",
+	 NULL},
+	/* Installing: pfn and gfn move together inside 2 MiB, neighbours follow each other. */
+	{"kvm_mmu_spte_requested", "gfn", 0, 0,
+	 "kvm_mmu_paging_element.pte.hi"
+	 "|.",
+	 NULL},
+	{"kvm_mmu_spte_requested", "pfn", 0, 0,
+	 "kvm_mmu_spte_requested.gfn@9(kvm_mmu_spte_requested.gfn>>9)"
+	 "|kvm_mmu_spte_requested.gfn@2(pid)",
+	 NULL},
+	{"kvm_mmu_set_spte", "gfn", 0, 0,
+	 "kvm_mmu_spte_requested.gfn"
+	 "|0@11(.)"
+	 "|.+1",
+	 NULL},
+	{"kvm_mmu_set_spte", "spte", 12, 24,
+	 "0@10(.,prev,kvm_mmu_paging_element.pte.lo)"
+	 "|0@10(.,prev)"
+	 "|raw",
+	 "kvm_mmu_set_spte.gfn@9(kvm_mmu_set_spte.gfn>>9)"
+	 "|kvm_mmu_set_spte.gfn@2(pid)"},
+	{"kvm_mmu_set_spte", "sptep", 0, 0,
+	 ".+8"
+	 "|kvm_mmu_pagetable_walk.addr>>12<<3@11(kvm_mmu_pagetable_walk.addr>>21)"
+	 "|.>>6<<6"
+	 "|.",
+	 NULL},
+	{"kvm_mmu_set_spte", "r", 0, 0,
+	 "0@6(kvm_mmu_set_spte.spte.lo)"
+	 "|.",
+	 NULL},
+	{"kvm_mmu_set_spte", "x", 0, 0,
+	 "0@6(kvm_mmu_set_spte.spte.lo)"
+	 "|.",
+	 NULL},
+	{"kvm_mmu_set_spte", "u", 0, 0,
+	 "0@6(kvm_mmu_set_spte.spte.lo)"
+	 "|.",
+	 NULL},
 };
 
 /* A field nobody measured: it repeats, it repeats what followed last time, or it moves on. */
-static const struct spht_prediction general = { NULL, NULL, 0, 0, ".|0@8(.)|.", NULL };
+static const struct spht_prediction general = {NULL, NULL, 0, 0, ".|0@8(.)|.", NULL};
 
-const struct spht_prediction *spht_prediction_find(const char *event, const char *field, unsigned int *order)
+const struct spht_prediction *spht_prediction_find(const char *event, const char *field,
+						   unsigned int *order)
 {
 	unsigned int i;
 

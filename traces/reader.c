@@ -8,15 +8,15 @@
 #include "index.h"
 #include "sha256.h"
 
-#define BATCH	   64u /* events decoded at a time: few enough to stay in the first-level cache */
-#define NO_TYPE	   UINT8_MAX /* spht_event.type of SPHT_EV_LOST */
+#define BATCH      64u /* events decoded at a time: few enough to stay in the first-level cache */
+#define NO_TYPE    UINT8_MAX /* spht_event.type of SPHT_EV_LOST */
 #define HASH_CHUNK (256u << 10)
 
 /* Where one CPU's stream stands. */
 struct cursor {
 	uint64_t ts; /* of the next event, or a lower bound until its block is open */
 	uint32_t cpu;
-	uint32_t at, nr; /* next and number of decoded rows */
+	uint32_t at, nr; /* next row to return, and number of decoded rows */
 	size_t next, end; /* its blocks that are still to come, in spht_reader.order */
 	bool in_block; /* the decoder holds one */
 	bool lost_told; /* block `next`: what was lost before it has been returned */
@@ -41,6 +41,7 @@ struct spht_reader {
 	size_t nr_cursors;
 	uint64_t bound_ts; /* heap[0] may go on while it is before this */
 	uint32_t bound_cpu;
+	struct spht_event *row, *rows_end; /* of heap[0], those that are known to come next */
 	ZSTD_DCtx *dctx;
 	uint8_t *comp;
 	size_t comp_cap;
@@ -157,8 +158,8 @@ static int start_phase(struct spht_reader *r)
 	if (from == to)
 		return 0;
 	for (size_t i = from; i < to; i++)
-		nr += i == from || r->index.blocks[r->order[i]].cpu !=
-					   r->index.blocks[r->order[i - 1]].cpu;
+		nr += i == from ||
+		      r->index.blocks[r->order[i]].cpu != r->index.blocks[r->order[i - 1]].cpu;
 	r->cursors = calloc(nr, sizeof(*r->cursors));
 	r->heap = calloc(nr, sizeof(*r->heap));
 	if (!r->cursors || !r->heap)
@@ -227,7 +228,7 @@ static int load_block(struct spht_reader *r, struct cursor *c, size_t nr, struct
 {
 	const size_t fixed = SPHT_FRAME_PREFIX + SPHT_BLOCK_HEADER;
 	const struct spht_block_info *b = &r->index.blocks[nr];
-	struct spht_block_header h = { *b, r->index.payload_crcs[nr] };
+	struct spht_block_header h = {*b, r->index.payload_crcs[nr]};
 	uint8_t want[SPHT_FRAME_PREFIX + SPHT_BLOCK_HEADER];
 	unsigned long long offset = b->offset;
 	const char *name = r->src.name, *wrong;
@@ -250,21 +251,27 @@ static int load_block(struct spht_reader *r, struct cursor *c, size_t nr, struct
 	spht_put32(want + 4, SPHT_BLOCK_HEADER);
 	spht_block_header_pack(&h, want + SPHT_FRAME_PREFIX);
 	if (memcmp(r->comp, want, fixed)) {
-		spht_error_set(err, "%s: offset 0x%llx: expected the header of block %zu as the "
-				    "index has it; the file is damaged", name, offset, nr);
+		spht_error_set(err,
+			       "%s: offset 0x%llx: expected the header of block %zu as the "
+			       "index has it; the file is damaged",
+			       name, offset, nr);
 		return -1;
 	}
 	frame = r->comp + fixed;
 	if (spht_crc32c(0, frame, b->comp_size) != h.payload_crc) {
-		spht_error_set(err, "%s: offset 0x%llx: the checksum of block %zu is wrong; the "
-				    "file is damaged", name, offset + fixed, nr);
+		spht_error_set(err,
+			       "%s: offset 0x%llx: the checksum of block %zu is wrong; the "
+			       "file is damaged",
+			       name, offset + fixed, nr);
 		return -1;
 	}
 	/* One frame of the announced size: nothing may hide behind it. */
 	if (ZSTD_findFrameCompressedSize(frame, b->comp_size) != b->comp_size ||
 	    ZSTD_getFrameContentSize(frame, b->comp_size) != b->raw_size) {
-		spht_error_set(err, "%s: offset 0x%llx: block %zu is not one zstd frame of %u "
-				    "bytes", name, offset + fixed, nr, b->raw_size);
+		spht_error_set(err,
+			       "%s: offset 0x%llx: block %zu is not one zstd frame of %u "
+			       "bytes",
+			       name, offset + fixed, nr, b->raw_size);
 		return -1;
 	}
 	got = ZSTD_decompressDCtx(r->dctx, c->raw, b->raw_size, frame, b->comp_size);
@@ -275,10 +282,9 @@ static int load_block(struct spht_reader *r, struct cursor *c, size_t nr, struct
 		return -1;
 	}
 	memset(c->raw + b->raw_size, 0, SPHT_RAW_SLACK);
-	wrong = spht_decoder_open(c->decoder, &(struct spht_block){ c->raw, b->raw_size,
-								    b->nr_events, b->cpu,
-								    b->first_ts, b->last_ts,
-								    b->preamble });
+	wrong = spht_decoder_open(c->decoder,
+				  &(struct spht_block){c->raw, b->raw_size, b->nr_events, b->cpu,
+						       b->first_ts, b->last_ts, b->preamble});
 	if (wrong) {
 		spht_error_set(err, "%s: offset 0x%llx: block %zu has %s; its writer was broken",
 			       name, offset + fixed, nr, wrong);
@@ -343,8 +349,9 @@ static int refill(struct spht_reader *r, struct cursor *c, struct spht_error *er
 		}
 		n = spht_decoder_next(c->decoder, c->rows, BATCH);
 		if (n < 0) {
-			spht_error_set(err, "%s: offset 0x%llx: the times in the block do not end "
-					    "at the time its header gives; its writer was broken",
+			spht_error_set(err,
+				       "%s: offset 0x%llx: the times in the block do not end "
+				       "at the time its header gives; its writer was broken",
 				       r->src.name, (unsigned long long)c->block.offset);
 			return give_up_block(r, c, c->ts);
 		}
@@ -357,7 +364,21 @@ static int refill(struct spht_reader *r, struct cursor *c, struct spht_error *er
 	}
 }
 
-/* Brings the earliest event to heap[0]->rows[at].  1, 0 at the end, -1 with @err set. */
+/* Offers the rows of heap[0] that come before all others; there is at least one. */
+static void offer_rows(struct spht_reader *r)
+{
+	struct cursor *c = r->heap[0];
+	uint32_t from = c->at++;
+
+	if (c->rows[c->nr - 1].ts < r->bound_ts)
+		c->at = c->nr;
+	while (c->at < c->nr && c->rows[c->at].ts < r->bound_ts)
+		c->at++;
+	r->row = c->rows + from;
+	r->rows_end = c->rows + c->at;
+}
+
+/* Brings the earliest event to r->row.  1, 0 at the end, -1 with @err set. */
 static int find_next(struct spht_reader *r, struct spht_error *err)
 {
 	for (;;) {
@@ -386,8 +407,10 @@ static int find_next(struct spht_reader *r, struct spht_error *err)
 			}
 		}
 		c->ts = c->rows[c->at].ts;
-		if (c->ts < r->bound_ts || (c->ts == r->bound_ts && c->cpu <= r->bound_cpu))
+		if (c->ts < r->bound_ts || (c->ts == r->bound_ts && c->cpu <= r->bound_cpu)) {
+			offer_rows(r);
 			return 1;
+		}
 		sift_down(r, 0);
 		set_bound(r);
 	}
@@ -395,25 +418,19 @@ static int find_next(struct spht_reader *r, struct spht_error *err)
 
 int spht_reader_next(struct spht_reader *r, const struct spht_event **ev, struct spht_error *err)
 {
-	struct cursor *c = r->nr_heap ? r->heap[0] : NULL;
+	if (__builtin_expect(r->row == r->rows_end, 0)) {
+		int ret = r->has_failed ? -1 : find_next(r, &r->failed);
 
-	if (c && c->at < c->nr && c->rows[c->at].ts < r->bound_ts) {
-		*ev = &c->rows[c->at++];
-		return 1;
-	}
-	if (!r->has_failed) {
-		int ret = find_next(r, &r->failed);
-
-		if (ret > 0) {
-			c = r->heap[0];
-			*ev = &c->rows[c->at++];
-		}
-		r->has_failed = ret < 0;
-		if (ret >= 0)
+		if (ret <= 0) {
+			r->row = r->rows_end = NULL;
+			r->has_failed = ret < 0;
+			if (ret < 0)
+				spht_error_set(err, "%s", r->failed.text);
 			return ret;
+		}
 	}
-	spht_error_set(err, "%s", r->failed.text);
-	return -1;
+	*ev = r->row++;
+	return 1;
 }
 
 const json_t *spht_reader_header(const struct spht_reader *r)

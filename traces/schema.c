@@ -128,7 +128,7 @@ static int parts_alloc(struct spht_schema *s)
 static bool resolve_name(const struct spht_schema *s, const struct spht_part *self,
 			 const char *name, size_t len, unsigned int *reg)
 {
-	static const char *const special[] = { "0", "prev", "prev2", "pid" };
+	static const char *const special[] = {"0", "prev", "prev2", "pid"};
 
 	if (len == 1 && *name == '.') {
 		*reg = self->reg;
@@ -154,11 +154,10 @@ static bool resolve_name(const struct spht_schema *s, const struct spht_part *se
 			for (unsigned int f = 0; f < t->nr_fields; f++) {
 				if (t->fields[f].slot != part->slot)
 					continue;
-				snprintf(full, sizeof(full), "%s.%s%s", t->name,
-					 t->fields[f].name,
-					 part->width == 64 ? "" :
-					 part->shift	   ? ".hi" :
-							     ".lo");
+				snprintf(full, sizeof(full), "%s.%s%s", t->name, t->fields[f].name,
+					 part->width == 64 ? ""
+					 : part->shift     ? ".hi"
+							   : ".lo");
 				if (strlen(full) == len && !memcmp(full, name, len)) {
 					*reg = part->reg;
 					return true;
@@ -356,10 +355,10 @@ json_t *spht_schema_to_json(const struct spht_schema *s)
 			}
 			spht_predict_print(part, text, sizeof(text));
 			bad |= json_array_append_new(
-				parts, json_pack("{s:i, s:i, s:i, s:i, s:i, s:i, s:s}", "reg",
-						 part->reg, "field", field, "word", word, "rot",
-						 part->rot, "shift", part->shift, "width",
-						 part->width, "predict", text));
+				parts,
+				json_pack("{s:i, s:i, s:i, s:i, s:i, s:i, s:s}", "reg", part->reg,
+					  "field", field, "word", word, "rot", part->rot, "shift",
+					  part->shift, "width", part->width, "predict", text));
 		}
 		type = json_pack("{s:s, s:s, s:o, s:o}", "system", t->system, "name", t->name,
 				 "fields", fields, "parts", parts);
@@ -385,11 +384,11 @@ static bool get_int(const json_t *obj, const char *key, int min, int max, int *v
 /* Fills @t; what is wrong, or NULL. */
 static const char *type_from_json(struct spht_event_type *t, const json_t *type)
 {
-	struct spht_event_field fields[SPHT_EVENT_SLOTS] = { 0 };
+	struct spht_event_field fields[SPHT_EVENT_SLOTS] = {0};
 	const char *name = json_string_value(json_object_get(type, "name"));
 	const char *system = json_string_value(json_object_get(type, "system"));
 	const json_t *list = json_object_get(type, "fields");
-	struct spht_event_type tmp = { .system = system, .name = name, .fields = fields };
+	struct spht_event_type tmp = {.system = system, .name = name, .fields = fields};
 
 	if (!name || !system || !json_is_array(list))
 		return "no system, name or fields";
@@ -443,7 +442,7 @@ static const char *part_from_json(struct spht_schema *s, const struct spht_event
 /* True when the parts of type @i cover every bit of every stored word once. */
 static bool parts_cover(const struct spht_schema *s, unsigned int i)
 {
-	uint64_t seen[SPHT_EVENT_SLOTS] = { 0 };
+	uint64_t seen[SPHT_EVENT_SLOTS] = {0};
 
 	for (uint32_t p = s->first_part[i]; p < s->first_part[i + 1]; p++) {
 		const struct spht_part *part = &s->parts[p];
@@ -508,8 +507,8 @@ struct spht_schema *spht_schema_from_json(const json_t *types, const char *path,
 			const char *text = json_string_value(json_object_get(json, "predict"));
 
 			wrong = "a prediction this program does not know";
-			if (!text || spht_predict_parse(&s->parts[p], text, s->nr_regs,
-							&s->nr_entries))
+			if (!text ||
+			    spht_predict_parse(&s->parts[p], text, s->nr_regs, &s->nr_entries))
 				goto bad;
 		}
 	}

@@ -67,8 +67,8 @@ static void blocks_portable(uint32_t state[8], const uint8_t *p, size_t blocks)
 #include <cpuid.h>
 #include <immintrin.h>
 
-__attribute__((target("sha,sse4.1"))) static void blocks_sha_ni(uint32_t state[8],
-								const uint8_t *p, size_t blocks)
+__attribute__((target("sha,sse4.1"))) static void blocks_sha_ni(uint32_t state[8], const uint8_t *p,
+								size_t blocks)
 {
 	const __m128i swap = _mm_set_epi64x(0x0c0d0e0f08090a0b, 0x0405060700010203);
 	__m128i t = _mm_shuffle_epi32(_mm_loadu_si128((const __m128i *)&state[0]), 0xb1);
@@ -80,19 +80,19 @@ __attribute__((target("sha,sse4.1"))) static void blocks_sha_ni(uint32_t state[8
 		__m128i m[4], save0 = s0, save1 = s1;
 
 		for (int i = 0; i < 4; i++)
-			m[i] = _mm_shuffle_epi8(
-				_mm_loadu_si128((const __m128i *)(p + 16 * i)), swap);
+			m[i] = _mm_shuffle_epi8(_mm_loadu_si128((const __m128i *)(p + 16 * i)),
+						swap);
 		for (int i = 0; i < 16; i++) {
-			__m128i k = _mm_add_epi32(
-				m[i & 3], _mm_loadu_si128((const __m128i *)&K[4 * i]));
+			__m128i k = _mm_add_epi32(m[i & 3],
+						  _mm_loadu_si128((const __m128i *)&K[4 * i]));
 
 			s1 = _mm_sha256rnds2_epu32(s1, s0, k);
 			s0 = _mm_sha256rnds2_epu32(s0, s1, _mm_shuffle_epi32(k, 0x0e));
 			if (i < 12) {
 				__m128i next = _mm_sha256msg1_epu32(m[i & 3], m[(i + 1) & 3]);
 
-				next = _mm_add_epi32(next, _mm_alignr_epi8(m[(i + 3) & 3],
-									   m[(i + 2) & 3], 4));
+				next = _mm_add_epi32(
+					next, _mm_alignr_epi8(m[(i + 3) & 3], m[(i + 2) & 3], 4));
 				m[i & 3] = _mm_sha256msg2_epu32(next, m[(i + 3) & 3]);
 			}
 		}
@@ -131,8 +131,8 @@ static void hash_blocks(struct spht_sha256 *s, const uint8_t *p, size_t blocks)
 
 void spht_sha256_init(struct spht_sha256 *s)
 {
-	static const uint32_t start[8] = { 0x6a09e667, 0xbb67ae85, 0x3c6ef372, 0xa54ff53a,
-					   0x510e527f, 0x9b05688c, 0x1f83d9ab, 0x5be0cd19 };
+	static const uint32_t start[8] = {0x6a09e667, 0xbb67ae85, 0x3c6ef372, 0xa54ff53a,
+					  0x510e527f, 0x9b05688c, 0x1f83d9ab, 0x5be0cd19};
 
 	memcpy(s->state, start, sizeof(start));
 	s->bytes = 0;
@@ -162,7 +162,7 @@ void spht_sha256_update(struct spht_sha256 *s, const void *data, size_t len)
 void spht_sha256_final(struct spht_sha256 *s, char hex[65])
 {
 	uint64_t bits = s->bytes * 8;
-	uint8_t pad[72] = { 0x80 };
+	uint8_t pad[72] = {0x80};
 	size_t fill = 64 - (s->bytes + 8) % 64;
 
 	for (int i = 0; i < 8; i++)

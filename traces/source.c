@@ -102,8 +102,8 @@ int spht_source_open(struct spht_source *s, const char *path, struct spht_error 
 		spht_error_set(err, "%s: out of memory", path);
 		return -1;
 	}
-	s->fd = is_stdin ? fcntl(STDIN_FILENO, F_DUPFD_CLOEXEC, 0) :
-			   open(path, O_RDONLY | O_CLOEXEC);
+	s->fd = is_stdin ? fcntl(STDIN_FILENO, F_DUPFD_CLOEXEC, 0)
+			 : open(path, O_RDONLY | O_CLOEXEC);
 	if (s->fd < 0 || fstat(s->fd, &st)) {
 		spht_error_set(err, "%s: cannot open: %s", s->name, strerror(errno));
 		return -1;

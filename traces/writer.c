@@ -188,13 +188,13 @@ static struct cpu *get_cpu(struct spht_writer *w, unsigned int cpu, struct spht_
 static int compress_raw(struct spht_writer *w, size_t room, struct spht_error *err)
 {
 	size_t bound = ZSTD_compressBound(w->raw.len) + 16 * (w->cuts.len / 4 + 1), ret;
-	ZSTD_inBuffer in = { w->raw.buf, 0, 0 };
+	ZSTD_inBuffer in = {w->raw.buf, 0, 0};
 	ZSTD_outBuffer out;
 
 	w->comp.len = 0;
 	if (spht_bytes_reserve(&w->comp, room + bound))
 		return no_memory(w, err);
-	out = (ZSTD_outBuffer){ w->comp.buf + room, bound, 0 };
+	out = (ZSTD_outBuffer){w->comp.buf + room, bound, 0};
 	ret = ZSTD_CCtx_reset(w->cctx, ZSTD_reset_session_only);
 	if (!ZSTD_isError(ret))
 		ret = ZSTD_CCtx_setPledgedSrcSize(w->cctx, w->raw.len);
@@ -220,16 +220,14 @@ static int compress_raw(struct spht_writer *w, size_t room, struct spht_error *e
 	return 0;
 }
 
-/* Writes the CPU's open block, if it holds anything to tell. */
+/* Writes the CPU's open block: its events, or only that some were lost. */
 static int flush_cpu(struct spht_writer *w, unsigned int cpu, bool preamble, struct spht_error *err)
 {
 	const size_t room = SPHT_FRAME_PREFIX + SPHT_BLOCK_HEADER;
 	struct cpu *c = &w->cpus[cpu];
-	struct spht_block_header h = { 0 };
+	struct spht_block_header h = {0};
 	uint8_t *header;
 
-	if (!c->lost && !(c->encoder && spht_encoder_count(c->encoder)))
-		return 0;
 	if (!c->encoder)
 		c->encoder = spht_encoder_new(w->schema);
 	if (!c->encoder)
@@ -268,17 +266,17 @@ static int flush_cpu(struct spht_writer *w, unsigned int cpu, bool preamble, str
 	return write_all(w, w->comp.buf, w->comp.len, err);
 }
 
-static int flush_all(struct spht_writer *w, bool preamble, struct spht_error *err)
+static bool has_events(const struct cpu *c)
 {
-	for (unsigned int cpu = 0; cpu < w->nr_cpus; cpu++)
-		if (flush_cpu(w, cpu, preamble, err))
-			return -1;
-	return 0;
+	return c->encoder && spht_encoder_count(c->encoder);
 }
 
 int spht_writer_flush(struct spht_writer *w, struct spht_error *err)
 {
-	return flush_all(w, !w->started && w->nr_preamble, err);
+	for (unsigned int cpu = 0; cpu < w->nr_cpus; cpu++)
+		if (has_events(&w->cpus[cpu]) && flush_cpu(w, cpu, !w->started, err))
+			return -1;
+	return 0;
 }
 
 int spht_writer_append(struct spht_writer *w, const struct spht_event *ev, struct spht_error *err)
@@ -306,7 +304,7 @@ int spht_writer_append(struct spht_writer *w, const struct spht_event *ev, struc
 		return -1;
 	}
 	if (!ev->preamble && !w->started) {
-		if (w->nr_preamble && flush_all(w, true, err))
+		if (spht_writer_flush(w, err))
 			return -1;
 		w->started = true;
 	}
@@ -344,8 +342,7 @@ int spht_writer_lost(struct spht_writer *w, unsigned int cpu, uint64_t count,
 		return -1;
 	if (!count)
 		return 0;
-	if (c->encoder && spht_encoder_count(c->encoder) &&
-	    flush_cpu(w, cpu, !w->started && w->nr_preamble, err))
+	if (has_events(c) && flush_cpu(w, cpu, !w->started, err))
 		return -1;
 	c->lost = lost_add(c->lost, count);
 	c->lost_total = lost_add(c->lost_total, count);
@@ -361,7 +358,7 @@ static json_t *footer_json(const struct spht_writer *w, const struct spht_ledger
 	int bad = !all || !cpus || !types;
 
 	for (unsigned int i = 0; !bad && i < nr; i++) {
-		const struct cpu *c = i < w->nr_cpus ? &w->cpus[i] : &(const struct cpu){ 0 };
+		const struct cpu *c = i < w->nr_cpus ? &w->cpus[i] : &(const struct cpu){0};
 		const struct spht_ledger *l = ledger && i < nr_cpus ? &ledger[i] : NULL;
 		json_t *cpu = json_pack("{s:i, s:o, s:o}", "cpu", (int)i, "events",
 					json_hex(c->events), "lost", json_hex(c->lost_total));
@@ -405,8 +402,10 @@ static int write_footer(struct spht_writer *w, const struct spht_ledger *ledger,
 	int ret = -1;
 
 	if (len > SPHT_MAX_HEADER || size > UINT32_MAX) {
-		spht_error_set(err, "%s: a footer of %llu bytes is above the limit; write fewer "
-				    "and larger blocks", w->path, (unsigned long long)size);
+		spht_error_set(err,
+			       "%s: a footer of %llu bytes is above the limit; write fewer "
+			       "and larger blocks",
+			       w->path, (unsigned long long)size);
 		goto out;
 	}
 	if (text)
@@ -454,12 +453,21 @@ static void writer_free(struct spht_writer *w)
 	free(w);
 }
 
+/* Losses at the end of the recording, which no event follows. */
+static int flush_losses(struct spht_writer *w, struct spht_error *err)
+{
+	for (unsigned int cpu = 0; cpu < w->nr_cpus; cpu++)
+		if (w->cpus[cpu].lost && flush_cpu(w, cpu, false, err))
+			return -1;
+	return 0;
+}
+
 int spht_writer_close(struct spht_writer *w, const struct spht_ledger *ledger, unsigned int nr_cpus,
 		      const json_t *extra, struct spht_error *err)
 {
 	int fd;
 
-	if (flush_all(w, !w->started && w->nr_preamble, err) ||
+	if (spht_writer_flush(w, err) || flush_losses(w, err) ||
 	    write_footer(w, ledger, nr_cpus, extra, err))
 		return -1;
 	/* Pipes and devices cannot sync, and have nothing to lose. */

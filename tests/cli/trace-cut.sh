@@ -188,6 +188,20 @@ check "a recording with kvm_mmu_zap_all_fast is cut" \
 echo 40,1 >want
 same "only what was built after it is kept" got want
 
+# A loss that is the first thing of the window is not state.
+printf '%s\n' 'cpu=0 kvm_entry vcpu_id=0' 'lost 0 4' '@5000 kvm_entry vcpu_id=0' \
+	'cpu=1 kvm_entry vcpu_id=1' | "$SPHT_MKTRACE" -o first.spht
+check "a window that starts with a loss is cut" \
+	"$SPHT_TRACE" cut --from=@5000 first.spht -o f.spht
+"$SPHT_TRACE" dump --no-header f.spht | cut -d, -f1,2,6,8- >got
+cat >want <<'END'
+10,0,1,kvm_entry,vcpu_id=0x0 rip=0x0 immediate_exit=0x0
+5000,0,0,LOST,count=0x4
+5000,0,0,kvm_entry,vcpu_id=0x0 rip=0x0 immediate_exit=0x0
+5010,1,0,kvm_entry,vcpu_id=0x1 rip=0x0 immediate_exit=0x0
+END
+same "and the loss stands in the window" got want
+
 # No kvm_exit: walks are counted.  No vCPU: nothing to keep of threads.
 printf 'kvm_mmu_pagetable_walk addr=%d\n' 1 2 3 4 | "$SPHT_MKTRACE" -o w.spht
 check "without kvm_exit --exits counts walks" "$SPHT_TRACE" cut --exits=3 w.spht -o w3.spht

@@ -7,7 +7,8 @@
 . "$(dirname "$0")/lib.sh"
 
 cat >"$T/in.txt" <<'END'
-#header {"host":{"kernel":"6.1.0-56-amd64","machine":"x86_64","cpu_model":"A CPU"},"guest":{"vcpus":2,"kernel":"6.1.192","memory_mib":768,"workload":"make lib/","init":"busybox"},"clock":"mono","clock_real":false,"origin":{"file":"k.dat","tool":"trace-cmd"},"kvm":{"prefetch_window":8},"skipped":[["sched","sched_switch",12]],"missing":["kvm:kvm_pio"]}
+#header {"host":{"kernel":"6.1.0-56-amd64","machine":"x86_64","cpu_model":"A CPU"},"guest":{"vcpus":2,"kernel":"6.1.192","memory_mib":768,"workload":"make lib/","init":"busybox"},"clock":"mono","clock_real":false,"origin":{"file":"k.dat","tool":"trace-cmd"},"kvm":{"prefetch_window":8},"missing":["kvm:kvm_pio"]}
+#footer {"skipped":[["sched","sched_switch",12]]}
 #ledger 0 12 10 2
 #ledger 1 9 9
 #event kvm kvm_new_event a:8
@@ -133,7 +134,7 @@ check "JSON: threads and vCPUs" json \
 check "JSON: marks, walks and what is missing" json \
 	'd["marks"] == {"count": 2, "ports": [{"port": "0xe9", "count": 2}]} and
 	d["walks"]["4level"] == 1 and d["lacks"][0]["weight"] == "fatal"'
-check "JSON: the header word for word" json \
+check "JSON: header and footer word for word" json \
 	'd["guest"]["init"] == "busybox" and d["skipped"] == [["sched", "sched_switch", 12]]'
 
 # What else can be missing.

@@ -34,7 +34,7 @@ static void crc32c_gives_the_values_of_rfc_3720(void **state)
 
 static void crc32c_is_the_same_in_pieces_and_without_instructions(void **state)
 {
-	struct rng rng = { 1 };
+	struct rng rng = {1};
 	uint8_t buf[300];
 
 	(void)state;
@@ -76,7 +76,7 @@ static void sha256_gives_the_values_of_fips_180(void **state)
 
 static void sha256_pads_every_length_like_its_portable_form(void **state)
 {
-	struct rng rng = { 2 };
+	struct rng rng = {2};
 	uint8_t buf[200];
 
 	(void)state;

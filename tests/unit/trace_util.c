@@ -13,36 +13,36 @@
 #include "traces/le.h"
 
 static const struct spht_event_field entry_fields[] = {
-	{ "vcpu_id", 0, 1, 4, false, false },
-	{ "rip", 1, 1, 8, false, false },
+	{"vcpu_id", 0, 1, 4, false, false},
+	{"rip", 1, 1, 8, false, false},
 };
 static const struct spht_event_field set_spte_fields[] = {
-	{ "gfn", 0, 1, 8, false, false },   { "spte", 1, 1, 8, false, false },
-	{ "sptep", 2, 1, 8, false, false }, { "level", 3, 1, 1, false, false },
-	{ "r", 4, 1, 1, false, false },	    { "x", 5, 1, 1, false, false },
-	{ "u", 6, 1, 1, true, false },
+	{"gfn", 0, 1, 8, false, false},   {"spte", 1, 1, 8, false, false},
+	{"sptep", 2, 1, 8, false, false}, {"level", 3, 1, 1, false, false},
+	{"r", 4, 1, 1, false, false},     {"x", 5, 1, 1, false, false},
+	{"u", 6, 1, 1, true, false},
 };
 static const struct spht_event_field emulate_fields[] = {
-	{ "rip", 0, 1, 8, false, false },  { "csbase", 1, 1, 4, false, false },
-	{ "len", 2, 1, 1, false, false },  { "insn", 3, 2, 15, false, true },
-	{ "flags", 5, 1, 1, false, false }, { "failed", 6, 1, 1, false, false },
-	{ "later", 7, 1, 4, true, false },
+	{"rip", 0, 1, 8, false, false},   {"csbase", 1, 1, 4, false, false},
+	{"len", 2, 1, 1, false, false},   {"insn", 3, 2, 15, false, true},
+	{"flags", 5, 1, 1, false, false}, {"failed", 6, 1, 1, false, false},
+	{"later", 7, 1, 4, true, false},
 };
 static const struct spht_event_field element_fields[] = {
-	{ "pte", 0, 1, 8, false, false },
-	{ "level", 1, 1, 4, false, false },
+	{"pte", 0, 1, 8, false, false},
+	{"level", 1, 1, 4, false, false},
 };
 static const struct spht_event_field odd_fields[] = {
-	{ "signed_small", 0, 1, 2, true, false },
-	{ "bytes", 1, 8, 61, false, true },
-	{ "big", 9, 1, 8, true, false },
-	{ "one", 10, 1, 1, false, true },
+	{"signed_small", 0, 1, 2, true, false},
+	{"bytes", 1, 8, 61, false, true},
+	{"big", 9, 1, 8, true, false},
+	{"one", 10, 1, 1, false, true},
 };
 
-#define TYPE(sys, event, id_, f)                                                                   \
-	{                                                                                          \
-		.system = sys, .name = event, .id = id_, .nr_fields = sizeof(f) / sizeof(f[0]),    \
-		.fields = f                                                                        \
+#define TYPE(sys, event, id_, f) \
+	{ \
+		.system = sys, .name = event, .id = id_, .nr_fields = sizeof(f) / sizeof(f[0]), \
+		.fields = f \
 	}
 const struct spht_event_type test_types[] = {
 	TYPE("kvm", "kvm_entry", SPHT_EV_ENTRY, entry_fields),
@@ -50,7 +50,7 @@ const struct spht_event_type test_types[] = {
 	TYPE("kvmmmu", "kvm_mmu_set_spte", SPHT_EV_SET_SPTE, set_spte_fields),
 	TYPE("kvm", "kvm_emulate_insn", SPHT_EV_EMULATE_INSN, emulate_fields),
 	TYPE("other", "some_event", SPHT_EV_UNKNOWN, odd_fields),
-	{ .system = "other", .name = "no_fields", .id = SPHT_EV_UNKNOWN },
+	{.system = "other", .name = "no_fields", .id = SPHT_EV_UNKNOWN},
 };
 const unsigned int nr_test_types = sizeof(test_types) / sizeof(test_types[0]);
 
@@ -70,8 +70,9 @@ uint64_t rng_below(struct rng *r, uint64_t n)
 
 uint64_t rng_value(struct rng *r)
 {
-	static const uint64_t ends[] = { 0, 1, UINT64_MAX, INT64_MAX, 1ull << 63, UINT32_MAX,
-					 UINT64_MAX - 1, 187, 188, 255, 256 };
+	static const uint64_t ends[] = {
+		0,   1,   UINT64_MAX, INT64_MAX, 1ull << 63, UINT32_MAX, UINT64_MAX - 1,
+		187, 188, 255,        256};
 
 	switch (rng_below(r, 6)) {
 	case 0:
@@ -91,8 +92,8 @@ struct spht_event random_event(struct rng *r, unsigned int nr_types, unsigned in
 {
 	unsigned int type = (unsigned int)rng_below(r, nr_types);
 	const struct spht_event_type *t = &test_types[type];
-	struct spht_event ev = { .ts = ts, .cpu = (uint16_t)cpu, .type = (uint8_t)type,
-				 .id = (uint8_t)t->id };
+	struct spht_event ev = {
+		.ts = ts, .cpu = (uint16_t)cpu, .type = (uint8_t)type, .id = (uint8_t)t->id};
 
 	ev.pid = rng_below(r, 8) ? 1234 : (int32_t)rng_next(r);
 	ev.flags = rng_below(r, 8) ? 1 : (uint8_t)rng_next(r);
@@ -160,8 +161,8 @@ struct spht_writer *open_writer(const char *path, unsigned int nr_types)
 {
 	struct spht_error err;
 	json_t *header = json_pack("{s:s}", "clock", "mono");
-	struct spht_writer *w = spht_writer_open(path, SPHT_WRITE_OVERWRITE, header, test_types,
-						 nr_types, 3, &err);
+	struct spht_writer *w =
+		spht_writer_open(path, SPHT_WRITE_OVERWRITE, header, test_types, nr_types, 3, &err);
 
 	json_decref(header);
 	if (!w)
@@ -187,7 +188,7 @@ void close_writer(struct spht_writer *w)
 
 struct reading read_all(const char *path, unsigned int flags)
 {
-	struct reading r = { .status = -2 };
+	struct reading r = {.status = -2};
 	struct spht_reader *reader = spht_reader_open(path, flags, &r.err);
 	const struct spht_event *ev;
 	size_t cap = 0;
@@ -228,7 +229,7 @@ void assert_event_equal(const struct spht_event *a, const struct spht_event *b)
 
 struct parts find_parts(const uint8_t *file, size_t len)
 {
-	struct parts p = { 0 };
+	struct parts p = {0};
 	size_t at = 28 + spht_get32(file + 20);
 
 	p.footer = (size_t)spht_get64(file + len - 24);
