@@ -78,7 +78,8 @@ RECORD_SRCS := collector/spht-record.c collector/message.c collector/settings.c 
 HEURISTIC_SRCS := $(sort $(wildcard heuristics/*.c))
 
 # tests/unit/test_X.c; test_record_*.c are linked with the collector and built where it is.
-UNIT_TESTS := tests/unit/test_heuristics.c tests/unit/test_spec.c
+UNIT_TESTS := tests/unit/test_record_child.c tests/unit/test_record_settings.c \
+	tests/unit/test_heuristics.c tests/unit/test_spec.c
 # What several of them share.
 UNIT_LIB_SRCS :=
 

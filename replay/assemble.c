@@ -375,11 +375,17 @@ static int pvm_walk(struct spht_assemble *a, struct spht_thread *t, const struct
 		t->tentative = true;
 		t->tentative_error = false;
 		t->tentative_ev = *ev;
+		t->kept_store_known = t->exit.store_known;
+		t->kept_store_gpa = t->exit.store_gpa;
 		return 0;
 	}
 	if (t->open && deliver(a, t, err))
 		return -1;
 	t->tentative = false;
+	/* Nothing names the vCPU: threads are numbered as they appear. */
+	if (!t->is_vcpu)
+		spht_threads_bind(a->threads, t,
+				  (uint16_t)spht_threads_vcpus(a->threads, true, err));
 	window_open(t, ev);
 	t->exit.is_pf = true;
 	t->exit.gva = ev->v[SPHT_WALK_ADDR];
@@ -394,7 +400,8 @@ static int pvm_promote(struct spht_assemble *a, struct spht_thread *t, struct sp
 	struct spht_event ev = t->tentative_ev;
 
 	t->tentative = false;
-	t->exit.store_known = false;
+	t->exit.store_known = t->kept_store_known;
+	t->exit.store_gpa = t->kept_store_gpa;
 	if (deliver(a, t, err))
 		return -1;
 	window_open(t, &ev);
@@ -448,14 +455,24 @@ static int on_loss(struct spht_assemble *a, const struct spht_event *ev, struct 
 	return a->deliver(a->arg, l, err);
 }
 
-static bool is_selected(const struct spht_assemble *a, const struct spht_thread *t)
+/*
+ * With a choice, vCPU threads of other VMs take no part, neither with exits nor
+ * with shadow pages.  Their first exit or entry (kvm_pvm: walk) tells them.
+ */
+static bool is_left_out(const struct spht_assemble *a, struct spht_thread *t,
+			const struct spht_event *ev)
 {
-	if (!a->nr_selected || !t->is_vcpu)
-		return true;
+	uint8_t tells = a->stats.has_exits ? SPHT_EV_EXIT : SPHT_EV_PAGETABLE_WALK;
+
+	if (!a->nr_selected || t->left_out || t->is_vcpu)
+		return t->left_out;
+	if (ev->id != tells && ev->id != SPHT_EV_ENTRY)
+		return false;
 	for (size_t i = 0; i < a->nr_selected; i++)
 		if (a->selected[i] == t->tid)
-			return true;
-	return false;
+			return false;
+	t->left_out = true;
+	return true;
 }
 
 static int dispatch(struct spht_assemble *a, struct spht_thread *t, const struct spht_event *ev,
@@ -543,6 +560,8 @@ int spht_assemble_event(struct spht_assemble *a, const struct spht_event *ev,
 		return -1;
 	if (ev->preamble) {
 		a->stats.preamble++;
+		if (is_left_out(a, t, ev))
+			return 0;
 		if (ev->id == SPHT_EV_ENTRY)
 			spht_threads_bind(a->threads, t, (uint16_t)ev->v[SPHT_ENTRY_VCPU]);
 		return dispatch(a, t, ev, err);
@@ -550,13 +569,10 @@ int spht_assemble_event(struct spht_assemble *a, const struct spht_event *ev,
 	if (!a->stats.events++)
 		a->stats.t_first = ev->ts;
 	a->stats.t_last = ev->ts;
-	if (!a->stats.has_exits) {
-		if (on_pvm(a, t, ev, err))
-			return -1;
-	} else if (!is_selected(a, t)) {
-		if (ev->id == SPHT_EV_EXIT || ev->id == SPHT_EV_ENTRY)
-			return 0;
-	}
+	if (is_left_out(a, t, ev))
+		return 0;
+	if (!a->stats.has_exits && on_pvm(a, t, ev, err))
+		return -1;
 	ret = dispatch(a, t, ev, err);
 	if (!a->stats.has_exits && t->open)
 		t->exit.t_entry = ev->ts;

@@ -20,19 +20,6 @@ static int strength(const struct spht_observed *o, const struct spht_obs_where *
 	return SPHT_BELIEF_STRONG;
 }
 
-static bool got_page(const struct spht_observed *o, const struct spht_exit *x, uint32_t page)
-{
-	for (size_t i = 0; i < x->nr_ops; i++) {
-		const struct spht_op *op = &x->ops[i];
-
-		if (op->kind == SPHT_OP_GET &&
-		    spht_idmap_find(&o->shadow.pages, op->gfn,
-				    spht_role_identity(o->shadow.layout, op->role)) == page)
-			return true;
-	}
-	return false;
-}
-
 /*
  * What the model says of the faulting entry before it sees the outcome; -1: it
  * cannot know, -2: memory is short.
@@ -43,7 +30,7 @@ static int believe(struct spht_observed *o, const struct spht_obs_where *w,
 	struct spht_mmu_page *p = &o->mmu.pages[w->page];
 	struct spht_obs_info *info;
 
-	if (!p->exists && !o->pages[w->page].seen && !got_page(o, x, w->page)) {
+	if (!p->exists && !o->pages[w->page].seen && spht_obs_got_unsync(o, x, w->page) < 0) {
 		/* Used without ever having been got: it is older than the trace. */
 		if (spht_obs_assume(o, w->page))
 			return -2;
@@ -234,7 +221,7 @@ int spht_obs_prefetched(struct spht_observed *o, struct spht_obs_where *w, unsig
 		o->fid.prefetched[answer]++;
 	info->preamble = false;
 	info->gfn = (uint32_t)op->gfn;
-	if (believed && spht_obs_drop(o, w->page, index))
+	if (spht_mmu_present(&o->mmu, w->page, index) && spht_obs_drop(o, w->page, index))
 		return -1;
 	if (here)
 		w->prefetched |= bit;

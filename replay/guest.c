@@ -202,7 +202,8 @@ static int close_interval(struct spht_guest *g, const struct table *t, struct en
 	if (!now || (before && same))
 		return 0;
 	around = t->around[ev->index / FAULT_AROUND];
-	if (e->kind != SPHT_EVIDENCE_ABSENT && around > from && (since == SPHT_NOT_FROZEN || around < since))
+	if (e->kind != SPHT_EVIDENCE_ABSENT && around > from &&
+	    (since == SPHT_NOT_FROZEN || around < since))
 		since = around;
 	if (since == SPHT_NOT_FROZEN || since >= ev->step)
 		return 0;

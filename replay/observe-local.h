@@ -51,7 +51,8 @@ struct spht_obs_where {
 	uint32_t space, region, path, page, table;
 	uint16_t index, stop;
 	uint8_t leaf_level;
-	bool has_leaf, direct, demand_done, has_stop, reused;
+	bool has_leaf, direct, demand_done, has_stop;
+	bool *fresh; /* of the leaf table's owner; NULL: no guest table */
 	uint64_t before; /* present entries of the leaf's 64-entry word, before the exit */
 	uint64_t unknown;
 	uint64_t prefetched; /* entries of that word that the fault's own prefetch set */
@@ -60,6 +61,7 @@ struct spht_obs_where {
 struct spht_obs_owner {
 	uint32_t region; /* + 1; 0 = none yet */
 	uint32_t step; /* last seen under it */
+	bool fresh; /* used again, and its shadow page not got since */
 };
 
 /* What a 4 KiB walk through these entries resolved to; most faults repeat the last ones. */
@@ -133,7 +135,7 @@ int spht_obs_resolve(struct spht_observed *o, struct spht_obs_vcpu *v, struct sp
 void spht_obs_check_leaf(struct spht_observed *o, struct spht_obs_where *w,
 			 const struct spht_op *op);
 int spht_obs_owner(struct spht_observed *o, struct spht_obs_where *w);
-bool spht_obs_found_unsync(const struct spht_exit *x, struct spht_observed *o, uint32_t page);
+int spht_obs_got_unsync(const struct spht_observed *o, const struct spht_exit *x, uint32_t page);
 
 /* check.c */
 int spht_obs_check_fault(struct spht_observed *o, struct spht_obs_vcpu *v, struct spht_obs_where *w,

@@ -353,15 +353,20 @@ static int guest_fault(struct spht_observed *o, struct spht_obs_vcpu *v,
 static int on_fault(struct spht_observed *o, struct spht_obs_vcpu *v, struct spht_obs_where *w,
 		    const struct spht_exit *x)
 {
+	int got;
+
 	if (spht_obs_resolve(o, v, w, x))
 		return -1;
 	if (!w->has_leaf)
 		return 0;
-	/* A table that is found unsync under another region was freed and used again. */
 	if (spht_obs_owner(o, w))
 		return -1;
-	if (w->reused && spht_obs_found_unsync(x, o, w->page) && drop_all(o, w->page))
+	got = spht_obs_got_unsync(o, x, w->page);
+	/* A used-again table was zeroed first: being got unsync syncs all of that away. */
+	if (got > 0 && w->fresh && *w->fresh && drop_all(o, w->page))
 		return -1;
+	if (got >= 0 && w->fresh)
+		*w->fresh = false;
 	if (spht_obs_check_fault(o, v, w, x))
 		return -1;
 	if (x->cls == SPHT_CLASS_GUEST && guest_fault(o, v, w, x))

@@ -412,23 +412,26 @@ int spht_obs_owner(struct spht_observed *o, struct spht_obs_where *w)
 		return -1;
 	own = &o->owner[w->table];
 	if (own->region && own->region != w->region + 1) {
-		w->reused = true;
+		own->fresh = true;
 		if (spht_guest_reuse(o->guest, w->table, own->step))
 			return -1;
 	}
 	own->region = w->region + 1;
 	own->step = o->step;
+	w->fresh = &own->fresh;
 	return 0;
 }
 
-bool spht_obs_found_unsync(const struct spht_exit *x, struct spht_observed *o, uint32_t page)
+/* 1: the exit got @page and found it unsync; 0: it got it otherwise; -1: it did not get it. */
+int spht_obs_got_unsync(const struct spht_observed *o, const struct spht_exit *x, uint32_t page)
 {
 	for (size_t i = 0; i < x->nr_ops; i++) {
 		const struct spht_op *op = &x->ops[i];
+		uint32_t role = spht_role_identity(o->shadow.layout, op->role);
 
-		if (op->kind == SPHT_OP_GET && !op->created && op->unsync &&
-		    spht_obs_page(o, op->gfn, op->role) == page)
-			return true;
+		if (op->kind == SPHT_OP_GET &&
+		    spht_idmap_find(&o->shadow.pages, op->gfn, role) == page)
+			return !op->created && op->unsync;
 	}
-	return false;
+	return -1;
 }

@@ -11,18 +11,21 @@
 struct spht_thread {
 	int32_t tid;
 	uint16_t vcpu;
-	bool is_vcpu; /* named a vcpu_id itself */
+	bool is_vcpu; /* named a vcpu_id itself (kvm_pvm: walked) */
+	bool left_out; /* a vCPU of a VM that was not chosen */
 	bool open; /* between kvm_exit and kvm_entry */
 	bool emulated; /* kvm_emulate_insn in this window */
 	bool mmio;
 	bool unsync_first; /* kvm_mmu_unsync_page before the first set_spte */
 	bool tentative; /* kvm_pvm: a walk that may or may not open a window */
 	bool tentative_error;
+	bool kept_store_known; /* the exit's store before that walk */
 	unsigned int nr_walks, nr_sets;
 	struct spht_exit exit;
 	struct spht_walk *walk; /* the walk that elements belong to; NULL: none */
 	struct spht_walk other_walk; /* any walk but the first */
 	struct spht_event tentative_ev;
+	uint64_t kept_store_gpa;
 	uint64_t nr_exits;
 	vpn_t guest_ring[SPHT_REFAULT_RING];
 };

@@ -500,32 +500,66 @@ static inline __attribute__((always_inline)) uint64_t first_value(const struct o
 	}
 }
 
-/* The value of a part whose first candidate is wrong, or the only one. */
+/* What a candidate says, and where it is told what was right. */
+struct opinion {
+	uint64_t value, from;
+	uint64_t *entry;
+};
+
+static inline __attribute__((always_inline)) void ask(struct opinion *o, const struct guess *g,
+						      const uint64_t *regs, uint64_t *nowhere)
+{
+	o->from = guess_base(g, regs);
+	o->value = o->from + g->add;
+	o->entry = nowhere;
+	if (g->table) {
+		o->entry = guess_entry(g, regs);
+		o->value = o->from + *o->entry;
+	}
+}
+
+/*
+ * The value of a part whose first candidate is wrong, or the only one.  The
+ * candidates up to the right one learn the value.  Not a loop: its count would
+ * be a guess of the processor that is wrong as often as the candidates are.
+ */
 static inline __attribute__((always_inline)) uint64_t
 other_value(struct op *op, unsigned int symbol, const uint64_t *regs, bool *damaged)
 {
-	unsigned int right = symbol < op->exact ? symbol : op->exact;
-	uint64_t *entry[SPHT_MAX_CANDS], from[SPHT_MAX_CANDS], value = 0;
+	const struct guess *g = op->guesses;
+	unsigned int exact = op->exact;
+	struct opinion o[SPHT_MAX_CANDS];
+	uint64_t nowhere, value, last;
 
-	for (unsigned int i = 0; i <= right; i++) {
-		const struct guess *g = &op->guesses[i];
-
-		from[i] = guess_base(g, regs);
-		entry[i] = NULL;
-		value = from[i] + g->add;
-		if (g->table) {
-			entry[i] = guess_entry(g, regs);
-			value = from[i] + *entry[i];
-		}
+	ask(&o[0], &g[0], regs, &nowhere);
+	o[1].entry = o[2].entry = o[3].entry = &nowhere;
+	o[1].from = o[2].from = o[3].from = 0;
+	last = o[0].value;
+	if (exact >= 1) {
+		ask(&o[1], &g[1], regs, &nowhere);
+		last = value = o[1].value;
+		if (symbol == 1 && exact > 1)
+			goto learn1;
 	}
-	if (symbol >= op->exact) {
-		uint64_t x = number_at(op, symbol - op->exact, damaged);
-
-		value = op->raw ? x : value + spht_unzigzag(x);
+	if (exact >= 2) {
+		ask(&o[2], &g[2], regs, &nowhere);
+		last = value = o[2].value;
+		if (symbol == 2 && exact > 2)
+			goto learn2;
 	}
-	for (unsigned int i = 0; i <= right; i++)
-		if (entry[i])
-			*entry[i] = value - from[i];
+	if (exact >= 3) {
+		ask(&o[3], &g[3], regs, &nowhere);
+		last = o[3].value;
+	}
+	value = number_at(op, symbol - exact, damaged);
+	if (!op->raw)
+		value = last + spht_unzigzag(value);
+	*o[3].entry = value - o[3].from;
+learn2:
+	*o[2].entry = value - o[2].from;
+learn1:
+	*o[1].entry = value - o[1].from;
+	*o[0].entry = value - o[0].from;
 	return value;
 }
 
