@@ -59,7 +59,7 @@ TEST_CFLAGS := $(shell $(PKG_CONFIG) --cflags $(TEST_PKGS) 2>/dev/null)
 TEST_LIBS := $(shell $(PKG_CONFIG) --libs $(TEST_PKGS) 2>/dev/null)
 
 TRACES_SRCS := traces/error.c traces/events.c traces/crc32c.c traces/sha256.c traces/column.c \
-	traces/predict.c traces/predictions.c traces/schema.c traces/encode.c traces/decode.c \
+	traces/predict.c traces/predictions.c traces/schema.c traces/encode.c traces/program.c traces/decode.c \
 	traces/format.c traces/source.c traces/index.c traces/reader.c traces/writer.c
 TRACE_TOOL_SRCS := traces/spht-trace.c traces/cmd-util.c traces/exit-reason.c traces/cmd-info.c \
 	traces/info-scan.c traces/info-missing.c traces/info-text.c traces/info-json.c \
@@ -73,15 +73,16 @@ REPLAY_SRCS := replay/spht-replay.c
 RECORD_SRCS := collector/spht-record.c collector/message.c collector/settings.c collector/input.c \
 	collector/output.c collector/child.c collector/import.c collector/import-report.c \
 	collector/tracedat.c collector/tracedat-types.c collector/tracedat-plan.c \
-	collector/tracedat-meta.c collector/tracedat-file.c
+	collector/tracedat-meta.c collector/tracedat-v6.c collector/tracedat-file.c
 # The one place that globs: a heuristic is built in by being in the folder.
 HEURISTIC_SRCS := $(sort $(wildcard heuristics/*.c))
 
 # tests/unit/test_X.c; test_record_*.c are linked with the collector and built where it is.
 UNIT_TESTS := tests/unit/test_record_child.c tests/unit/test_record_settings.c \
-	tests/unit/test_heuristics.c tests/unit/test_spec.c
+	tests/unit/test_heuristics.c tests/unit/test_spec.c tests/unit/test_trace.c \
+	tests/unit/test_damage.c tests/unit/test_sums.c
 # What several of them share.
-UNIT_LIB_SRCS :=
+UNIT_LIB_SRCS := tests/unit/trace_util.c
 
 MAN1 := $(wildcard docs/spht-trace.1 docs/spht-replay.1 docs/spht-record.1)
 MAN5 := $(wildcard docs/spht-trace.5)

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 #include <errno.h>
+#include <fcntl.h>
 #include <getopt.h>
 #include <locale.h>
 #include <signal.h>
@@ -112,10 +113,11 @@ static const struct option options[] = {
 	"%s: live recording is not part of this version; record with trace-cmd record -e kvm " \
 	"-e kvmmmu, then use --import"
 
-/* 0, or the exit status and the program is to end with it, or -1: end with 0. */
+/* 0 to go on, else the exit status; -1 stands for success. */
 static int parse(int argc, char **argv, struct spht_import *o, json_t *settings)
 {
 	struct spht_error err = {""};
+	char name[32];
 	int c, index = 0;
 
 	opterr = 0;
@@ -154,8 +156,10 @@ static int parse(int argc, char **argv, struct spht_import *o, json_t *settings)
 			printf("spht-record %s (%s)\n", SPHT_VERSION, SPHT_GIT_COMMIT);
 			return -1;
 		case OPT_LATER:
+			snprintf(name, sizeof(name), "--%s", options[index].name);
+			return usage(LATER, name);
 		case 'a':
-			return usage(LATER, c == 'a' ? "-a" : argv[optind - 1]);
+			return usage(LATER, "-a");
 		case ':':
 			return usage("%s: a value is missing", argv[optind - 1]);
 		default:
@@ -176,12 +180,25 @@ static int parse(int argc, char **argv, struct spht_import *o, json_t *settings)
 	return 0;
 }
 
+/* A trace that got the number of a closed stderr would fill with messages. */
+static void open_standard_files(void)
+{
+	int fd;
+
+	do
+		fd = open("/dev/null", O_RDWR);
+	while (fd >= 0 && fd <= STDERR_FILENO);
+	if (fd >= 0)
+		close(fd);
+}
+
 int main(int argc, char **argv)
 {
 	struct spht_import o = {.level = DEFAULT_LEVEL, .stop = &stop};
 	json_t *settings = json_object();
 	int status;
 
+	open_standard_files();
 	/* jansson writes and reads numbers as the C locale has them. */
 	setlocale(LC_ALL, "C");
 	if (!settings) {
@@ -194,7 +211,7 @@ int main(int argc, char **argv)
 		catch_signals();
 		status = spht_import(&o);
 		if (stop && status == SPHT_FAILED) {
-			spht_message("interrupted, nothing was written");
+			spht_message("interrupted, no trace was written");
 			status = 128 + (int)stop;
 		}
 	} else if (status < 0) {

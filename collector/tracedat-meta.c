@@ -9,8 +9,7 @@
 
 #include "spht_trace.h"
 #include "le.h"
-#include "tracedat-file.h"
-#include "tracedat-meta.h"
+#include "tracedat-parser.h"
 
 #define MAX_OPTION_SECTIONS 1000
 #define MAX_BUFFERS         1000u
@@ -24,7 +23,6 @@ enum {
 };
 
 enum {
-	OPTION_DONE = 0,
 	OPTION_DATE = 1,
 	OPTION_CPUSTAT = 2,
 	OPTION_BUFFER = 3,
@@ -44,30 +42,25 @@ enum {
 static const char name_chars[] = "abcdefghijklmnopqrstuvwxyz"
 				 "ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_";
 
-struct parser {
-	struct tracedat_file f;
-	struct tracedat_meta *m;
-	bool want_formats;
-	bool nested; /* in the options of an instance of version 6 */
-	uint64_t formats_at; /* 0: none seen */
-	char *stat_buffer; /* whose statistics come next; NULL is the top buffer */
-};
-
-static int out_of_memory(const struct parser *p)
+int tracedat_no_memory(const struct tracedat_parser *p)
 {
 	spht_error_set(p->f.err, "%s: out of memory", p->f.name);
 	return -1;
 }
 
-static int keep_string(struct parser *p, char **where, const uint8_t *text, size_t len)
+static bool is_page_size(uint32_t size)
+{
+	return size >= 512 && size <= MAX_PAGE && !(size & (size - 1));
+}
+
+static int keep_string(struct tracedat_parser *p, char **where, const uint8_t *text, size_t len)
 {
 	free(*where);
 	*where = tracedat_string(text, len);
-	return *where ? 0 : out_of_memory(p);
+	return *where ? 0 : tracedat_no_memory(p);
 }
 
-/* "local global [mono] boot": the one in brackets. */
-static int keep_clock(struct parser *p, const uint8_t *text, size_t len)
+int tracedat_keep_clock(struct tracedat_parser *p, const uint8_t *text, size_t len)
 {
 	const uint8_t *open = len ? memchr(text, '[', len) : NULL;
 	const uint8_t *close;
@@ -79,7 +72,7 @@ static int keep_clock(struct parser *p, const uint8_t *text, size_t len)
 	return close ? keep_string(p, &p->m->clock, open, (size_t)(close - open)) : 0;
 }
 
-static struct tracedat_buffer *add_buffer(struct parser *p, const char *name)
+struct tracedat_buffer *tracedat_add_buffer(struct tracedat_parser *p, const char *name)
 {
 	struct tracedat_meta *m = p->m;
 	struct tracedat_buffer *b;
@@ -98,7 +91,7 @@ static struct tracedat_buffer *add_buffer(struct parser *p, const char *name)
 	}
 	b = realloc(m->buffers, (m->nr_buffers + 1) * sizeof(*b));
 	if (!b) {
-		out_of_memory(p);
+		tracedat_no_memory(p);
 		return NULL;
 	}
 	m->buffers = b;
@@ -106,29 +99,33 @@ static struct tracedat_buffer *add_buffer(struct parser *p, const char *name)
 	memset(b, 0, sizeof(*b));
 	b->name = strdup(name);
 	if (!b->name) {
-		out_of_memory(p);
+		tracedat_no_memory(p);
 		return NULL;
 	}
 	b->where = instances;
+	b->page_size = m->page_size;
 	m->nr_buffers++;
 	return b;
 }
 
-/* Space for the CPUs of a buffer; @nr comes from the file. */
-static int alloc_cpus(struct parser *p, struct tracedat_buffer *b, uint64_t nr, uint64_t offset)
+int tracedat_alloc_cpus(struct tracedat_parser *p, struct tracedat_buffer *b, uint64_t nr,
+			uint64_t offset)
 {
 	if (nr > SPHT_MAX_CPUS)
 		return tracedat_damaged(&p->f, offset, "%" PRIu64 " CPUs", nr);
 	b->cpus = calloc(nr ? nr : 1, sizeof(*b->cpus));
-	return b->cpus ? 0 : out_of_memory(p);
+	return b->cpus ? 0 : tracedat_no_memory(p);
 }
 
-static int add_cpu(struct parser *p, struct tracedat_buffer *b, unsigned int cpu, uint64_t offset,
-		   uint64_t size, bool compressed)
+int tracedat_add_cpu(struct tracedat_parser *p, struct tracedat_buffer *b, unsigned int cpu,
+		     uint64_t offset, uint64_t size, bool compressed)
 {
 	struct tracedat_cpu *c = &b->cpus[b->nr_cpus];
 	char what[64];
 
+	for (unsigned int i = 0; i < b->nr_cpus; i++)
+		if (b->cpus[i].cpu == cpu)
+			return tracedat_damaged(&p->f, offset, "CPU %u is there twice", cpu);
 	c->cpu = cpu;
 	c->offset = offset;
 	c->size = size;
@@ -140,14 +137,14 @@ static int add_cpu(struct parser *p, struct tracedat_buffer *b, unsigned int cpu
 	if (offset > p->f.size || size > p->f.size - offset)
 		return tracedat_truncated(&p->f, offset, what);
 	if (compressed)
-		return tracedat_chunks(&p->f, offset, size, p->m->page_size, &c->data_size);
-	if (offset % p->m->page_size || size % p->m->page_size)
+		return tracedat_chunks(&p->f, offset, size, b->page_size, &c->data_size);
+	if (offset % b->page_size || size % b->page_size)
 		return tracedat_damaged(&p->f, offset, "%s are not whole pages", what);
 	return 0;
 }
 
 /* Version 7: where, name, clock, page size, then the CPUs. */
-static int take_buffer_v7(struct parser *p, struct tracedat_span *s)
+static int take_buffer_v7(struct tracedat_parser *p, struct tracedat_span *s)
 {
 	struct tracedat_buffer *b;
 	unsigned int flags;
@@ -159,18 +156,20 @@ static int take_buffer_v7(struct parser *p, struct tracedat_span *s)
 	    tracedat_take_string(s, &clock) || tracedat_take32(s, &page_size) ||
 	    tracedat_take32(s, &nr))
 		return -1;
-	b = add_buffer(p, name);
+	b = tracedat_add_buffer(p, name);
 	if (!b)
 		return -1;
 	b->clock = strdup(clock);
 	if (!b->clock)
-		return out_of_memory(p);
+		return tracedat_no_memory(p);
 	b->offset = offset;
-	if (page_size != p->m->page_size)
+	/* A kernel can be told to have larger pages in its ring buffers. */
+	b->page_size = page_size;
+	if (!is_page_size(page_size))
 		return tracedat_damaged(&p->f, s->offset, "buffer \"%.64s\" has pages of %u bytes",
 					name, page_size);
 	if (tracedat_section_flags(&p->f, offset, SECTION_BUFFER, "the data of a buffer", &flags) ||
-	    alloc_cpus(p, b, nr, s->offset))
+	    tracedat_alloc_cpus(p, b, nr, s->offset))
 		return -1;
 	for (uint32_t i = 0; i < nr; i++) {
 		uint64_t where, size;
@@ -183,14 +182,14 @@ static int take_buffer_v7(struct parser *p, struct tracedat_span *s)
 		if (cpu >= SPHT_MAX_CPUS || cpu >= p->m->nr_cpus)
 			return tracedat_damaged(&p->f, s->offset, "data of CPU %u, with %u CPUs",
 						cpu, p->m->nr_cpus);
-		if (add_cpu(p, b, cpu, where, size, flags & TRACEDAT_SECTION_COMPRESSED))
+		if (tracedat_add_cpu(p, b, cpu, where, size, flags & TRACEDAT_SECTION_COMPRESSED))
 			return -1;
 	}
 	return 0;
 }
 
 /* Version 6: where another list of CPUs is, and a name. */
-static int take_buffer_v6(struct parser *p, struct tracedat_span *s)
+static int take_buffer_v6(struct tracedat_parser *p, struct tracedat_span *s)
 {
 	struct tracedat_buffer *b;
 	const char *name;
@@ -198,7 +197,7 @@ static int take_buffer_v6(struct parser *p, struct tracedat_span *s)
 
 	if (tracedat_take64(s, &offset) || tracedat_take_string(s, &name))
 		return -1;
-	b = add_buffer(p, name);
+	b = tracedat_add_buffer(p, name);
 	if (!b)
 		return -1;
 	b->offset = offset;
@@ -223,7 +222,7 @@ static int stat_value(const char *text, const char *key, uint64_t *v)
 }
 
 /* The statistics of the top buffer come first, those of an instance after a line with its name. */
-static int take_stat(struct parser *p, const char *text)
+static int take_stat(struct tracedat_parser *p, const char *text)
 {
 	static const char marker[] = "\nBuffer: ";
 	struct tracedat_meta *m = p->m;
@@ -234,7 +233,7 @@ static int take_stat(struct parser *p, const char *text)
 		text += strlen(marker);
 		free(p->stat_buffer);
 		p->stat_buffer = strndup(text, strcspn(text, "\n"));
-		return p->stat_buffer ? 0 : out_of_memory(p);
+		return p->stat_buffer ? 0 : tracedat_no_memory(p);
 	}
 	/* An old or foreign text is no statistics; the ledger then says "unknown". */
 	if (stat_value(text, "CPU", &cpu) || cpu >= SPHT_MAX_CPUS ||
@@ -245,18 +244,18 @@ static int take_stat(struct parser *p, const char *text)
 		return 0;
 	grown = realloc(m->stats, (m->nr_stats + 1) * sizeof(*grown));
 	if (!grown)
-		return out_of_memory(p);
+		return tracedat_no_memory(p);
 	m->stats = grown;
 	st.cpu = (unsigned int)cpu;
 	st.buffer = strdup(p->stat_buffer ? p->stat_buffer : "");
 	if (!st.buffer)
-		return out_of_memory(p);
+		return tracedat_no_memory(p);
 	m->stats[m->nr_stats++] = st;
 	return 0;
 }
 
-static int take_option(struct parser *p, unsigned int id, const uint8_t *data, size_t len,
-		       uint64_t offset)
+int tracedat_take_option(struct tracedat_parser *p, unsigned int id, const uint8_t *data,
+			 size_t len, uint64_t offset)
 {
 	struct tracedat_span s = {&p->f, NULL, data, len, offset, "an option"};
 	struct tracedat_meta *m = p->m;
@@ -277,11 +276,11 @@ static int take_option(struct parser *p, unsigned int id, const uint8_t *data, s
 	case OPTION_VERSION:
 		return keep_string(p, &m->recorder, data, len);
 	case OPTION_TRACECLOCK:
-		return keep_clock(p, data, len);
+		return tracedat_keep_clock(p, data, len);
 	case OPTION_CPUSTAT:
 		text = tracedat_string(data, len);
 		if (!text)
-			return out_of_memory(p);
+			return tracedat_no_memory(p);
 		rc = take_stat(p, text);
 		free(text);
 		return rc;
@@ -317,7 +316,8 @@ static int take_option(struct parser *p, unsigned int id, const uint8_t *data, s
 }
 
 /* "name: kvm_exit\n..." */
-static int keep_format(struct parser *p, const char *system, const uint8_t *text, size_t len)
+static int keep_format(struct tracedat_parser *p, const char *system, const uint8_t *text,
+		       size_t len)
 {
 	static const char key[] = "name: ";
 	const uint8_t *end = len ? memchr(text, '\n', len) : NULL;
@@ -337,10 +337,10 @@ static int keep_format(struct parser *p, const char *system, const uint8_t *text
 	j = memchr(text, 0, len) ? NULL : json_stringn((const char *)text, len);
 	if (!j)
 		return 0;
-	return json_object_set_new(p->m->formats, name, j) ? out_of_memory(p) : 0;
+	return json_object_set_new(p->m->formats, name, j) ? tracedat_no_memory(p) : 0;
 }
 
-static int take_formats(struct parser *p, struct tracedat_span *s)
+int tracedat_take_formats(struct tracedat_parser *p, struct tracedat_span *s)
 {
 	uint32_t systems, events;
 	const char *system;
@@ -363,7 +363,7 @@ static int take_formats(struct parser *p, struct tracedat_span *s)
 }
 
 /* One section of options; the offset of the next one, or 0, in @next. */
-static int take_options_v7(struct parser *p, uint64_t offset, uint64_t *next)
+static int take_options_v7(struct tracedat_parser *p, uint64_t offset, uint64_t *next)
 {
 	size_t len = 0;
 	uint8_t *body =
@@ -380,9 +380,9 @@ static int take_options_v7(struct parser *p, uint64_t offset, uint64_t *next)
 		if (tracedat_take16(&s, &id) || tracedat_take32(&s, &size) ||
 		    tracedat_take(&s, size, &data))
 			goto out;
-		if (id == OPTION_DONE)
+		if (id == TRACEDAT_OPTION_DONE)
 			break;
-		if (take_option(p, id, data, size, offset))
+		if (tracedat_take_option(p, id, data, size, offset))
 			goto out;
 	}
 	if (size < 8) {
@@ -396,7 +396,7 @@ out:
 	return rc;
 }
 
-static int read_v7(struct parser *p, struct tracedat_span *s)
+static int read_v7(struct tracedat_parser *p, struct tracedat_span *s)
 {
 	struct tracedat_span formats = {.file = &p->f, .what = "the section of event formats"};
 	uint64_t seen[MAX_OPTION_SECTIONS], next;
@@ -438,130 +438,9 @@ static int read_v7(struct parser *p, struct tracedat_span *s)
 		return -1;
 	formats.p = body;
 	formats.offset = p->formats_at;
-	rc = take_formats(p, &formats);
+	rc = tracedat_take_formats(p, &formats);
 	free(body);
 	return rc;
-}
-
-/* A size of 8 or 4 bytes, and as many bytes that nobody needs. */
-static int skip_sized(struct tracedat_span *s, bool wide)
-{
-	const uint8_t *data;
-	uint32_t size32 = 0;
-	uint64_t size = 0;
-
-	if (wide ? tracedat_take64(s, &size) : tracedat_take32(s, &size32))
-		return -1;
-	return tracedat_take(s, wide ? size : size32, &data);
-}
-
-static int take_tag(struct tracedat_span *s, char tag[10])
-{
-	const uint8_t *p;
-
-	if (tracedat_take(s, 10, &p))
-		return -1;
-	memcpy(tag, p, 10);
-	return 0;
-}
-
-/* Options, if there are any, then what kind of data follows; then where it is. */
-static int take_data_v6(struct parser *p, struct tracedat_span *s, unsigned int buffer)
-{
-	struct tracedat_buffer *b;
-	unsigned int nr;
-	const uint8_t *data;
-	char tag[10];
-	uint64_t size;
-
-	if (take_tag(s, tag))
-		return -1;
-	if (!memcmp(tag, "options", 7)) {
-		for (;;) {
-			uint16_t id;
-			uint32_t len;
-
-			if (tracedat_take16(s, &id))
-				return -1;
-			if (id == OPTION_DONE)
-				break;
-			if (tracedat_take32(s, &len) || tracedat_take(s, len, &data) ||
-			    take_option(p, id, data, len, s->offset))
-				return -1;
-		}
-		if (take_tag(s, tag))
-			return -1;
-	}
-	b = &p->m->buffers[buffer];
-	if (!memcmp(tag, "latency", 7)) {
-		p->m->has_text = true;
-		return alloc_cpus(p, b, 0, s->offset);
-	}
-	if (memcmp(tag, "flyrecord", 9))
-		return tracedat_damaged(&p->f, tracedat_where(s),
-					"neither events nor a latency trace");
-	nr = p->m->nr_cpus;
-	if (alloc_cpus(p, b, nr, s->offset))
-		return -1;
-	for (unsigned int i = 0; i < nr; i++) {
-		uint64_t where;
-
-		if (tracedat_take64(s, &where) || tracedat_take64(s, &size) ||
-		    add_cpu(p, b, i, where, size, false))
-			return -1;
-	}
-	/* The clock was added later, without a mark; where it is missing the file goes on. */
-	if (s->left >= 8 && spht_get64(s->p) <= 4096 && spht_get64(s->p) <= s->left - 8) {
-		size = spht_get64(s->p);
-		if (!p->m->clock && keep_clock(p, s->p + 8, size))
-			return -1;
-	}
-	return 0;
-}
-
-/* Version 6 is one stream of things without an index. */
-static int read_v6(struct parser *p, uint64_t offset, const uint8_t *map)
-{
-	struct tracedat_span whole = {&p->f, map, map, p->f.size, 0, "the head of the file"};
-	struct tracedat_span *s = &whole;
-	struct tracedat_meta *m = p->m;
-	const uint8_t *tag;
-	uint32_t nr;
-
-	if (tracedat_take(s, offset, &tag) || tracedat_take(s, 12, &tag))
-		return -1;
-	if (memcmp(tag, "header_page", 12))
-		return tracedat_damaged(&p->f, 0, "the description of pages is missing");
-	if (skip_sized(s, true) || tracedat_take(s, 13, &tag))
-		return -1;
-	if (memcmp(tag, "header_event", 13))
-		return tracedat_damaged(&p->f, 0, "the description of events is missing");
-	if (skip_sized(s, true) || tracedat_take32(s, &nr))
-		return -1;
-	for (uint32_t i = 0; i < nr; i++)
-		if (skip_sized(s, true))
-			return -1;
-	if (take_formats(p, s))
-		return -1;
-	/* Symbols, formats of trace_printk(), names of threads. */
-	if (skip_sized(s, false) || skip_sized(s, false) || skip_sized(s, true) ||
-	    tracedat_take32(s, &nr))
-		return -1;
-	if (!nr || nr > SPHT_MAX_CPUS)
-		return tracedat_damaged(&p->f, tracedat_where(s), "%u CPUs", nr);
-	m->nr_cpus = nr;
-	if (!add_buffer(p, "") || take_data_v6(p, s, 0))
-		return -1;
-	nr = m->nr_cpus;
-	p->nested = true;
-	for (unsigned int i = 1; i < m->nr_buffers; i++) {
-		struct tracedat_span at = {&p->f, map, map, p->f.size, 0, "the data of a buffer"};
-
-		if (tracedat_take(&at, m->buffers[i].offset, &tag) || take_data_v6(p, &at, i))
-			return -1;
-		m->nr_cpus = nr;
-	}
-	return 0;
 }
 
 static int compare_cpus(const void *a, const void *b)
@@ -573,7 +452,7 @@ static int compare_cpus(const void *a, const void *b)
 }
 
 /* Data that two CPUs share would be counted twice, and libtracecmd would mix them up. */
-static int check_overlap(const struct parser *p)
+static int check_overlap(const struct tracedat_parser *p)
 {
 	const struct tracedat_meta *m = p->m;
 	const struct tracedat_cpu **all;
@@ -584,7 +463,7 @@ static int check_overlap(const struct parser *p)
 		nr += m->buffers[i].nr_cpus;
 	all = calloc(nr ? nr : 1, sizeof(const struct tracedat_cpu *));
 	if (!all)
-		return out_of_memory(p);
+		return tracedat_no_memory(p);
 	for (unsigned int i = 0; i < m->nr_buffers; i++)
 		for (unsigned int k = 0; k < m->buffers[i].nr_cpus; k++)
 			if (m->buffers[i].cpus[k].size)
@@ -599,7 +478,7 @@ static int check_overlap(const struct parser *p)
 	return rc;
 }
 
-static int read_versions(struct parser *p)
+static int read_versions(struct tracedat_parser *p)
 {
 	static const uint8_t magic[] = {0x17, 0x08, 0x44, 't', 'r', 'a', 'c', 'i', 'n', 'g'};
 	struct tracedat_span s = {.file = &p->f, .what = "the head of the file"};
@@ -635,7 +514,7 @@ static int read_versions(struct parser *p)
 			       p->f.name);
 		return -1;
 	}
-	if (m->page_size < 512 || m->page_size > MAX_PAGE || (m->page_size & (m->page_size - 1)))
+	if (!is_page_size(m->page_size))
 		return tracedat_damaged(&p->f, 0, "pages of %u bytes", m->page_size);
 	if (m->version == 7)
 		return read_v7(p, &s);
@@ -645,7 +524,7 @@ static int read_versions(struct parser *p)
 		spht_error_set(p->f.err, "%s: cannot map: %s", p->f.name, strerror(errno));
 		return -1;
 	}
-	rc = read_v6(p, (uint64_t)(s.p - head), map);
+	rc = tracedat_read_v6(p, (uint64_t)(s.p - head), map);
 	munmap(map, p->f.size);
 	return rc;
 }
@@ -653,7 +532,7 @@ static int read_versions(struct parser *p)
 int tracedat_meta_read(struct tracedat_meta *m, int fd, const char *name, bool want_formats,
 		       struct spht_error *err)
 {
-	struct parser p = {
+	struct tracedat_parser p = {
 		.f = {.fd = fd, .name = name, .err = err}, .m = m, .want_formats = want_formats};
 	struct stat st;
 	int rc = -1;
@@ -667,7 +546,7 @@ int tracedat_meta_read(struct tracedat_meta *m, int fd, const char *name, bool w
 	if (want_formats) {
 		m->formats = json_object();
 		if (!m->formats)
-			return out_of_memory(&p);
+			return tracedat_no_memory(&p);
 	}
 	if (read_versions(&p))
 		goto out;

@@ -25,6 +25,7 @@ struct tracedat_buffer {
 	char *name; /* "" is the top buffer, others are instances */
 	char *clock; /* may be NULL */
 	uint64_t offset;
+	uint32_t page_size;
 	struct tracedat_cpu *cpus;
 	unsigned int nr_cpus;
 	unsigned int where; /* its number among the instances of libtracecmd, if not the top */

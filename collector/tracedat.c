@@ -20,6 +20,7 @@ struct source {
 	struct tracecmd_input *in;
 	struct tep_record *rec;
 	struct tracedat_cursor c;
+	uint32_t page_size;
 };
 
 struct slice {
@@ -36,7 +37,7 @@ struct slice {
 	size_t nr_heap;
 	uint8_t *batch;
 	size_t batch_len;
-	uint64_t pages, quiet;
+	uint64_t read, quiet; /* bytes of pages; events since the last message */
 };
 
 static int no_memory(struct slice *s)
@@ -64,7 +65,7 @@ static int parent_gone(struct slice *s)
 
 static uint64_t bytes_done(const struct slice *s)
 {
-	return s->job->done + s->pages * s->meta.page_size;
+	return s->job->done + s->read;
 }
 
 static int flush_batch(struct slice *s)
@@ -193,7 +194,7 @@ static void put(struct slice *s, const struct tracedat_event *ev)
 static int pass_on(struct slice *s, struct source *src)
 {
 	const struct tep_record *rec = src->rec;
-	uint64_t page = rec->offset / s->meta.page_size + 1;
+	uint64_t page = rec->offset / src->page_size + 1;
 	struct tracedat_event ev;
 	int rc;
 
@@ -203,7 +204,7 @@ static int pass_on(struct slice *s, struct source *src)
 	if (page != src->c.last_page) {
 		src->c.last_page = page;
 		src->c.pages++;
-		s->pages++;
+		s->read += src->page_size;
 	}
 	src->c.read++;
 	if (rec->missed_events) {
@@ -226,9 +227,7 @@ static int pass_on(struct slice *s, struct source *src)
 /* Until the end, or until libtracecmd has had enough pages in its hands. */
 static int run(struct slice *s)
 {
-	uint64_t most = SLICE / s->meta.page_size;
-
-	while (s->nr_heap && s->pages < most) {
+	while (s->nr_heap && s->read < SLICE) {
 		struct source *src = s->heap[0];
 
 		if (pass_on(s, src))
@@ -282,7 +281,8 @@ static int make_sources(struct slice *s)
 				return refused(s, "open an instance of this file");
 			src->c.buffer = i;
 			src->c.cpu = b->cpus[k].cpu;
-			src->c.pages_promised = b->cpus[k].data_size / m->page_size;
+			src->page_size = b->page_size;
+			src->c.pages_promised = b->cpus[k].data_size / b->page_size;
 			s->nr_sources++;
 		}
 	}

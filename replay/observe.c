@@ -10,15 +10,38 @@ int spht_out_of_memory(struct spht_error *err)
 	return -1;
 }
 
+void spht_fidelity_sides(const struct spht_fidelity *f, struct spht_fidelity_sides *s)
+{
+	s->absent[0] = f->prefetched[0];
+	s->absent[1] = f->prefetched[0] + f->prefetched[1];
+	s->present[0] = f->kept[0] + f->spurious[0];
+	s->present[1] = s->present[0] + f->kept[1] + f->spurious[1];
+	for (unsigned int c = 0; c < SPHT_CLASS_NR; c++) {
+		s->absent[0] += f->pbit[c][0][SPHT_BELIEF_ABSENT];
+		s->present[0] += f->pbit[c][1][SPHT_BELIEF_WEAK];
+		for (unsigned int b = 0; b < SPHT_BELIEF_NR; b++) {
+			s->absent[1] += f->pbit[c][0][b];
+			s->present[1] += f->pbit[c][1][b];
+		}
+	}
+}
+
 void spht_fidelity_score(const struct spht_fidelity *f, uint64_t *agreed, uint64_t *all)
 {
-	*agreed = f->kept[0] + f->spurious[0] + f->prefetched[0];
-	*all = *agreed + f->kept[1] + f->spurious[1] + f->prefetched[1];
-	for (unsigned int c = 0; c < SPHT_CLASS_NR; c++) {
-		*agreed += f->pbit[c][0][SPHT_BELIEF_ABSENT] + f->pbit[c][1][SPHT_BELIEF_WEAK];
-		for (unsigned int b = 0; b < SPHT_BELIEF_NR; b++)
-			*all += f->pbit[c][0][b] + f->pbit[c][1][b];
-	}
+	struct spht_fidelity_sides s;
+
+	spht_fidelity_sides(f, &s);
+	*agreed = s.absent[0] + s.present[0];
+	*all = s.absent[1] + s.present[1];
+}
+
+bool spht_fidelity_passes(const struct spht_fidelity *f)
+{
+	struct spht_fidelity_sides s;
+
+	spht_fidelity_sides(f, &s);
+	return s.absent[0] * 100 >= s.absent[1] * SPHT_FIDELITY_MIN_PERCENT &&
+	       s.present[0] * 100 >= s.present[1] * SPHT_FIDELITY_MIN_PERCENT;
 }
 
 struct spht_observed *spht_observed_open(const struct spht_role_layout *layout, unsigned int window)

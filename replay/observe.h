@@ -38,8 +38,24 @@ struct spht_fidelity {
 	uint64_t root_unknown; /* faults under a root that could not be told */
 };
 
+/* Checks that say "present" or "absent": [0] agreed, [1] all. */
+struct spht_fidelity_sides {
+	uint64_t absent[2], present[2];
+};
+
+/*
+ * Checks 1-3, two-sided.  Nearly all checks of a real recording say "absent", so
+ * the share over all alone would flatter a model that holds nothing.
+ */
+void spht_fidelity_sides(const struct spht_fidelity *f, struct spht_fidelity_sides *sides);
 /* Agreed and all of checks 1-3. */
 void spht_fidelity_score(const struct spht_fidelity *f, uint64_t *agreed, uint64_t *all);
+/*
+ * Does the model explain the recording?  Each side that has checks must agree
+ * in SPHT_FIDELITY_MIN_PERCENT of them: always empty fails, always full fails.
+ */
+#define SPHT_FIDELITY_MIN_PERCENT 95
+bool spht_fidelity_passes(const struct spht_fidelity *f);
 
 struct spht_observed;
 

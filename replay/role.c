@@ -11,16 +11,16 @@ static const struct spht_role_layout layouts[] = {
 
 const struct spht_role_layout *spht_role_layout(const char *release, struct spht_error *err)
 {
-	unsigned int major = 0, minor = 0, v;
+	unsigned int major = 0, minor = 0, patch = 0, v;
 
-	if (!release || sscanf(release, "%u.%u", &major, &minor) != 2) {
+	if (!release || sscanf(release, "%u.%u.%u", &major, &minor, &patch) < 2) {
 		spht_error_set(
 			err, "the trace does not say which host kernel recorded it, so role words "
 			     "cannot be decoded; import with --set host.kernel=RELEASE");
 		return NULL;
 	}
 	v = major * 1000 + minor;
-	if (v >= 2006 && v < 3000)
+	if (v == 2006 && patch == 32)
 		return &layouts[0];
 	if (v >= 5010 && v <= 6018)
 		return &layouts[1];

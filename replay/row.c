@@ -198,6 +198,7 @@ void spht_row_fill(struct spht_row *r, const struct spht_recording *rec,
 		   const char *vm)
 {
 	const struct spht_fidelity *f = spht_observed_fidelity(rec->observed);
+	struct spht_fidelity_sides sides;
 	uint64_t agreed, all;
 
 	r->nr = 0;
@@ -213,7 +214,11 @@ void spht_row_fill(struct spht_row *r, const struct spht_recording *rec,
 	empty(r, "speedup_pct");
 	empty(r, "speedup_bound_pct");
 	spht_fidelity_score(f, &agreed, &all);
+	spht_fidelity_sides(f, &sides);
 	ratio(r, "fidelity_pct", 100.0 * (double)agreed, (double)all);
+	ratio(r, "fidelity_absent_pct", 100.0 * (double)sides.absent[0], (double)sides.absent[1]);
+	ratio(r, "fidelity_present_pct", 100.0 * (double)sides.present[0],
+	      (double)sides.present[1]);
 	count(r, "inferred", f->drops[SPHT_DROP_SYNCED] + f->drops[SPHT_DROP_FLUSHED]);
 	count(r, "unexplained", f->drops[SPHT_DROP_UNEXPLAINED]);
 	count(r, "unknown_start", f->unknown_start);

@@ -48,11 +48,40 @@ static void text_exits(FILE *out, const struct spht_assemble_stats *st)
 			st->mode_skipped);
 }
 
+static void text_fidelity(FILE *out, const struct spht_fidelity *f)
+{
+	struct spht_fidelity_sides s;
+	uint64_t agreed, all;
+
+	spht_fidelity_score(f, &agreed, &all);
+	spht_fidelity_sides(f, &s);
+	fprintf(out, "fidelity     ");
+	if (all)
+		fprintf(out,
+			"%.3f %% of %" PRIu64 " checks (absent %.3f %% of %" PRIu64
+			", present %.3f %% of %" PRIu64 ")\n",
+			percent(agreed, all), all, percent(s.absent[0], s.absent[1]), s.absent[1],
+			percent(s.present[0], s.present[1]), s.present[1]);
+	else
+		fprintf(out, "nothing to check\n");
+	if (!spht_fidelity_passes(f))
+		fprintf(out,
+			"  THE MODEL DOES NOT EXPLAIN THIS RECORDING: below %d %% on one side; do "
+			"not "
+			"quote its results\n",
+			SPHT_FIDELITY_MIN_PERCENT);
+	fprintf(out,
+		"  silent drops: %" PRIu64 " by evidence, %" PRIu64 " inferred, %" PRIu64
+		" unexplained; %" PRIu64 " checks of unknown start left out\n",
+		f->drops[SPHT_DROP_CHANGED],
+		f->drops[SPHT_DROP_SYNCED] + f->drops[SPHT_DROP_FLUSHED],
+		f->drops[SPHT_DROP_UNEXPLAINED], f->unknown_start);
+}
+
 void spht_text_recording(FILE *out, const struct spht_recording *r)
 {
 	const struct spht_assemble_stats *st = &r->stats;
 	const struct spht_fidelity *f = spht_observed_fidelity(r->observed);
-	uint64_t agreed, all;
 
 	fprintf(out, "recording    %s (%" PRIu64 " events, %.3f s, %u vCPU%s)\n", r->path,
 		st->events, (double)(st->t_last - st->t_first) / 1e9, st->vcpus,
@@ -81,19 +110,7 @@ void spht_text_recording(FILE *out, const struct spht_recording *r)
 		fprintf(out, "skipped      %" PRIu64 " events of unknown tracepoints\n",
 			st->unknown_events);
 	text_exits(out, st);
-	spht_fidelity_score(f, &agreed, &all);
-	fprintf(out, "fidelity     ");
-	if (all)
-		fprintf(out, "%.3f %% (%" PRIu64 " of %" PRIu64 " checks)", percent(agreed, all),
-			agreed, all);
-	else
-		fprintf(out, "nothing to check");
-	fprintf(out,
-		"; silent drops: %" PRIu64 " by evidence, %" PRIu64 " inferred, %" PRIu64
-		" unexplained; %" PRIu64 " of unknown start\n",
-		f->drops[SPHT_DROP_CHANGED],
-		f->drops[SPHT_DROP_SYNCED] + f->drops[SPHT_DROP_FLUSHED],
-		f->drops[SPHT_DROP_UNEXPLAINED], f->unknown_start);
+	text_fidelity(out, f);
 }
 
 void spht_text_result(FILE *out, const struct spht_run_options *opt,

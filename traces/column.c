@@ -89,13 +89,11 @@ unsigned int spht_coding_symbol(enum spht_coding coding, uint64_t x, unsigned in
 	return direct + (e << m) + ((unsigned int)(w >> e) & ((1u << m) - 1));
 }
 
-int spht_bytes_reserve(struct spht_bytes *b, size_t more)
+int spht_bytes_grow(struct spht_bytes *b, size_t more)
 {
 	size_t cap = b->cap ? b->cap : 256;
 	uint8_t *buf;
 
-	if (b->len + more + 8 <= b->cap)
-		return 0;
 	while (cap < b->len + more + 8)
 		cap += cap / 2;
 	buf = realloc(b->buf, cap);
@@ -324,7 +322,7 @@ enum spht_coding spht_column_choose(const struct spht_column *c, struct spht_dic
 		if (cost[k] < cost[best])
 			best = (enum spht_coding)k;
 	}
-	if (make_dict(c, dict) / step < cost[best])
+	if (!c->noise && make_dict(c, dict) / step < cost[best])
 		best = SPHT_CODING_DICT;
 	return best;
 }

@@ -69,8 +69,13 @@ struct spht_bytes {
 	size_t len, cap;
 };
 
+int spht_bytes_grow(struct spht_bytes *b, size_t more);
+
 /* Room for @more bytes and 8 of slack; 0, or -1 without memory. */
-int spht_bytes_reserve(struct spht_bytes *b, size_t more);
+static inline int spht_bytes_reserve(struct spht_bytes *b, size_t more)
+{
+	return b->len + more + 8 <= b->cap ? 0 : spht_bytes_grow(b, more);
+}
 
 /* Numbers of one column while its block is being filled. */
 struct spht_column {
@@ -78,6 +83,7 @@ struct spht_column {
 	uint64_t first; /* the first value */
 	uint32_t count;
 	uint8_t exact; /* symbols 0..exact-1 say "candidate n", numbers come after */
+	_Bool noise; /* its numbers do not repeat: no dictionary is tried */
 	_Bool large; /* some number is above those that every coding has symbols for */
 	_Bool nonzero; /* some symbol is not 0 */
 	_Bool varies; /* some value differs from the first */

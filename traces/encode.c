@@ -68,6 +68,8 @@ struct spht_encoder *spht_encoder_new(const struct spht_schema *s)
 	}
 	for (unsigned int i = 0; i < s->nr_parts; i++)
 		e->parts[i].exact = (uint8_t)(s->parts[i].ncands - 1);
+	for (unsigned int i = 0; i < s->nr_types; i++)
+		e->times[i].noise = true;
 	start_block(e);
 	return e;
 }

@@ -250,6 +250,8 @@ synth x.dat damage=overlap
 refused "CPUs that share data are refused" 'the data of CPU 0 and CPU 1 overlap' x.dat
 synth x.dat damage=cpu
 refused "a CPU number without a CPU is refused" 'data of CPU 4000000000, with 2 CPUs' x.dat
+synth x.dat damage=twice
+refused "a CPU that is there twice is refused" 'CPU 0 is there twice' x.dat
 synth x.dat damage=where
 refused "data beyond the end is refused" 'the data of CPU 1 ends beyond the end' x.dat
 synth x.dat damage=notpages
@@ -258,8 +260,12 @@ synth x.dat damage=backwards pages=2 rounds=4
 refused "time that runs backwards is refused" 'CPU 0 time runs backwards' x.dat
 synth x.dat damage=short
 refused "an event shorter than its format is refused" 'shorter than its format' x.dat
-synth x.dat damage=bomb compression=zstd
-refused "symbols that unpack to 2 GB are refused" 'libtracecmd cannot open this file' x.dat
+if ldd "$SPHT_RECORD" 2>/dev/null | grep -q libasan; then
+	skip "symbols that unpack to 2 GB are refused" "AddressSanitizer knows no memory limit"
+else
+	synth x.dat damage=bomb compression=zstd
+	refused "symbols that unpack to 2 GB are refused" 'libtracecmd cannot open this file' x.dat
+fi
 rm -f ./*
 
 # hostile NAME FILE: whatever it holds, the program ends by itself with a status of its own.
@@ -436,7 +442,8 @@ bad_usage "a setting of something else" 'one of guest, host' --set types=1 --imp
 bad_usage "a setting that is given twice" 'has been set already' \
 	--set guest.a=1 --set guest.a=2 --import=a.dat -o o.spht
 for option in --vm=1 -a --profile=full --duration=3 --size=1M --check; do
-	bad_usage "$option" "$option: live recording is not part of this version" $option -o o.spht
+	bad_usage "$option" "^spht-record: ${option%=*}: live recording is not part of this version" \
+		$option -o o.spht
 done
 bad_usage "a command" 'make: live recording is not part of this version' -o o.spht -- make
 check "usage errors leave nothing behind" only a.dat

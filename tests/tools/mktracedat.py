@@ -19,7 +19,9 @@ Keys of synth, each with what a sound file has:
     systems=kvm,kvmmmu,sched   systems whose formats are there
     option=        "ID:HEX": one more option
     clock=mono  compression=none  version=7  endian=0  page_size=4096
-    damage=        loop, overlap, cpu, backwards, short, emptypage, where, notpages, bomb
+    subbuf=4096    size of the pages of the ring buffers
+    damage=        loop, overlap, cpu, twice, backwards, short, emptypage, where,
+                   notpages, bomb
 """
 import struct
 import sys
@@ -129,12 +131,12 @@ class Synth:
         self.k = {"cpus": "2", "rounds": "1", "pages": "1", "lost": "", "overrun": "0",
                   "unread": "0", "stats": "1", "instance": "0", "systems": "kvm,kvmmmu,sched",
                   "option": "", "clock": "mono", "compression": "none", "version": "7",
-                  "endian": "0", "page_size": "4096", "damage": ""}
+                  "endian": "0", "page_size": "4096", "subbuf": "4096", "damage": ""}
         for key in keys:
             name, value = key.split("=", 1)
             assert name in self.k, name
             self.k[name] = value
-        self.size = int(self.k["page_size"])
+        self.size = int(self.k["subbuf"])
 
     def pages(self, cpu):
         """The pages of one CPU and the number of events in them."""
@@ -180,7 +182,7 @@ class Synth:
         k, cpus = self.k, int(self.k["cpus"])
         damage = k["damage"]
         head = (b"\x17\x08\x44tracing" + k["version"].encode() + b"\0"
-                + bytes([int(k["endian"]), 8]) + struct.pack("<I", self.size)
+                + bytes([int(k["endian"]), 8]) + struct.pack("<I", int(k["page_size"]))
                 + k["compression"].encode() + b"\0\0")
         out = head + b"\0" * 8
         where = {}
@@ -227,6 +229,8 @@ class Synth:
             at += size
         if damage == "overlap":
             spans[-1][1] = spans[0][1]
+        if damage == "twice":
+            spans[-1][0] = 0
         if damage == "cpu":
             spans[-1][0] = 4000000000
         if damage == "where":

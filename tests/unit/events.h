@@ -21,34 +21,34 @@
  * each event a thread and a time and hands it to an assembler.
  */
 
-#define ARRAY_SIZE(a) (sizeof(a) / sizeof((a)[0]))
+#define ARRAY_SIZE(a)       (sizeof(a) / sizeof((a)[0]))
 
 /* Page-table entry bits of a table, a page read and written, a clean page, an untouched one. */
-#define TABLE         (SPHT_PTE_P | SPHT_PTE_W | SPHT_PTE_U | SPHT_PTE_A)
-#define DIRTY         (TABLE | SPHT_PTE_D)
-#define CLEAN         TABLE
-#define READONLY      (SPHT_PTE_P | SPHT_PTE_U | SPHT_PTE_A)
-#define UNTOUCHED     (SPHT_PTE_P | SPHT_PTE_W | SPHT_PTE_U)
-#define PTE(gfn, bits) ((uint64_t)(gfn) << 12 | (bits))
+#define TABLE               (SPHT_PTE_P | SPHT_PTE_W | SPHT_PTE_U | SPHT_PTE_A)
+#define DIRTY               (TABLE | SPHT_PTE_D)
+#define CLEAN               TABLE
+#define READONLY            (SPHT_PTE_P | SPHT_PTE_U | SPHT_PTE_A)
+#define UNTOUCHED           (SPHT_PTE_P | SPHT_PTE_W | SPHT_PTE_U)
+#define PTE(gfn, bits)      ((uint64_t)(gfn) << 12 | (bits))
 
 /* Roles as Linux 5.10 to 6.18 print them: everything allowed above, CR0.WP, EFER.NX. */
-#define ROLE_BASE        (7u << 8 | 1u << 12 | 1u << 13)
-#define ROLE(level)      (ROLE_BASE | (level))
-#define ROLE_DIRECT(acc) ((ROLE_BASE & ~(7u << 8)) | (uint32_t)(acc) << 8 | 1u << 7 | 1u)
-#define ROLE_INVALID     (1u << 11)
+#define ROLE_BASE           (7u << 8 | 1u << 12 | 1u << 13)
+#define ROLE(level)         (ROLE_BASE | (level))
+#define ROLE_DIRECT(acc)    ((ROLE_BASE & ~(7u << 8)) | (uint32_t)(acc) << 8 | 1u << 7 | 1u)
+#define ROLE_INVALID        (1u << 11)
 
 /* SPTEs as make_spte() makes them: demand with the accessed bit, prefetched without. */
-#define SPTE_W(gfn)      ((uint64_t)(gfn) << 12 | 0xe67)
-#define SPTE_RO(gfn)     ((uint64_t)(gfn) << 12 | 0xa25)
-#define SPTE_PRE_W(gfn)  ((uint64_t)(gfn) << 12 | 0xe47)
-#define SPTE_PRE_RO(gfn) ((uint64_t)(gfn) << 12 | 0xa05)
+#define SPTE_W(gfn)         ((uint64_t)(gfn) << 12 | 0xe67)
+#define SPTE_RO(gfn)        ((uint64_t)(gfn) << 12 | 0xa25)
+#define SPTE_PRE_W(gfn)     ((uint64_t)(gfn) << 12 | 0xe47)
+#define SPTE_PRE_RO(gfn)    ((uint64_t)(gfn) << 12 | 0xa05)
 #define SPTEP(frame, index) ((uint64_t)(frame) << 12 | (uint64_t)(index) << 3)
 
-#define SVM_PF           0x4e
-#define SVM_CR3          0x13
-#define SVM_INVLPG       0x79
-#define SVM_HLT          0x78
-#define VMX_PF_INTR      0x80000b0eu /* as VMX gives it: with an error code, vector 14 */
+#define SVM_PF              0x4e
+#define SVM_CR3             0x13
+#define SVM_INVLPG          0x79
+#define SVM_HLT             0x78
+#define VMX_PF_INTR         0x80000b0eu /* as VMX gives it: with an error code, vector 14 */
 
 static inline struct spht_event ev_exit_svm(uint32_t reason, uint64_t info1, uint64_t info2,
 					    unsigned int vcpu)

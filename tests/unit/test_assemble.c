@@ -1279,14 +1279,12 @@ static void loads_of_cr3_and_invalidations_are_told_by_their_reasons(void **unus
 	} c[] = {
 		{2, SVM_CR3, 0, true, false}, /* SVM: write of CR3 */
 		{2, 0x03, 0, false, false}, /* read of CR3 */
-		{2, SVM_INVLPG, 0, false, true},
-		{2, 0xa2, 0, false, true}, /* INVPCID */
+		{2, SVM_INVLPG, 0, false, true},   {2, 0xa2, 0, false, true}, /* INVPCID */
 		{1, 28, 3, true, false}, /* VMX: MOV to CR3 */
 		{1, 28, 3 | 1 << 4, false, false}, /* MOV from CR3 */
 		{1, 28, 4, false, false}, /* MOV to CR4 */
 		{1, 28, 3 | 7 << 8, true, false}, /* from another register */
-		{1, 14, GVA, false, true},
-		{1, 58, 0, false, true},
+		{1, 14, GVA, false, true},         {1, 58, 0, false, true},
 		{1, 12, 3, false, false},
 	};
 	struct rig *r = rig_new(2);

@@ -1,0 +1,651 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+/*
+ * What the three worlds make of the evidence on one guest entry.  Expected
+ * states are read off the definitions of the worlds, interval by interval.
+ */
+#include "events.h"
+#include "replay/guest.h"
+
+#define END 100u
+
+struct rig {
+	struct spht_guest *guest;
+	uint32_t table;
+	uint16_t index;
+	bool finished;
+};
+
+static void rig_open(struct rig *r)
+{
+	*r = (struct rig){.guest = spht_guest_open(), .table = 3, .index = 40};
+	assert_non_null(r->guest);
+}
+
+static void rig_close(struct rig *r)
+{
+	spht_guest_close(r->guest);
+}
+
+static void give(struct rig *r, const struct spht_evidence *ev)
+{
+	assert_int_equal(spht_guest_evidence(r->guest, ev), 0);
+}
+
+/* A walk that reads @bits; the page is @gfn. */
+static void walked(struct rig *r, uint32_t step, uint64_t gfn, uint64_t bits)
+{
+	struct spht_evidence ev = {
+		.table = r->table,
+		.index = r->index,
+		.kind = bits & SPHT_PTE_P ? SPHT_EVIDENCE_PRESENT : SPHT_EVIDENCE_ABSENT,
+		.step = step,
+		.gfn = gfn,
+		.w = bits & SPHT_PTE_W,
+		.a = bits & SPHT_PTE_A,
+		.d = bits & SPHT_PTE_D,
+		.frozen_since = SPHT_NOT_FROZEN,
+	};
+
+	give(r, &ev);
+}
+
+static void absent(struct rig *r, uint32_t step)
+{
+	walked(r, step, 0, 0);
+}
+
+static void walked_frozen(struct rig *r, uint32_t step, uint64_t gfn, uint32_t since)
+{
+	struct spht_evidence ev = {
+		.table = r->table,
+		.index = r->index,
+		.kind = SPHT_EVIDENCE_PRESENT,
+		.step = step,
+		.gfn = gfn,
+		.w = true,
+		.a = true,
+		.d = true,
+		.frozen_since = since,
+	};
+
+	give(r, &ev);
+}
+
+static void shown(struct rig *r, uint32_t step, uint8_t kind, uint64_t gfn, bool writable)
+{
+	struct spht_evidence ev = {
+		.table = r->table,
+		.index = r->index,
+		.kind = kind,
+		.step = step,
+		.gfn = gfn,
+		.w = writable,
+		.frozen_since = SPHT_NOT_FROZEN,
+	};
+
+	give(r, &ev);
+}
+
+/* The entry's state just after @step. */
+static uint8_t state_at(struct rig *r, enum spht_world world, uint32_t step)
+{
+	const struct spht_change *c;
+	uint8_t state = 0;
+	size_t nr;
+
+	if (!r->finished)
+		assert_int_equal(spht_guest_finish(r->guest, END), 0);
+	r->finished = true;
+	c = spht_guest_changes(r->guest, world, &nr);
+	for (size_t i = 0; i < nr && c[i].step <= step; i++)
+		if (c[i].table == r->table && c[i].index == r->index)
+			state = c[i].state;
+	return state;
+}
+
+/* ? undecided, - absent, o present and A=0, r present, w writable too; O, W: not accessed, but W. */
+static char letter(uint8_t s)
+{
+	if (!(s & SPHT_GPTE_DECIDED))
+		return s & ~SPHT_GPTE_GENERATION ? '!' : '?';
+	if (!(s & SPHT_GPTE_PRESENT))
+		return s & (SPHT_GPTE_A | SPHT_GPTE_WRITABLE) ? '!' : '-';
+	if (s & SPHT_GPTE_A)
+		return s & SPHT_GPTE_WRITABLE ? 'w' : 'r';
+	return s & SPHT_GPTE_WRITABLE ? 'O' : 'o';
+}
+
+/* States in the strict, inferred and optimistic world, one letter for each of @steps. */
+static void check_worlds(struct rig *r, const uint32_t *steps, size_t nr, const char *strict,
+			 const char *inferred, const char *optimistic)
+{
+	const char *want[SPHT_WORLD_NR] = {
+		[SPHT_WORLD_STRICT] = strict,
+		[SPHT_WORLD_INFERRED] = inferred,
+		[SPHT_WORLD_OPTIMISTIC] = optimistic,
+	};
+	char got[32];
+
+	for (unsigned int w = 0; w < SPHT_WORLD_NR; w++) {
+		assert_int_equal(strlen(want[w]), nr);
+		for (size_t i = 0; i < nr; i++)
+			got[i] = letter(state_at(r, w, steps[i]));
+		got[nr] = '\0';
+		if (strcmp(got, want[w]))
+			fail_msg("%s: '%s', not '%s'", spht_world_name(w), got, want[w]);
+	}
+}
+
+#define CHECK(r, strict, inferred, optimistic, ...) \
+	do { \
+		static const uint32_t steps[] = {__VA_ARGS__}; \
+		check_worlds(r, steps, ARRAY_SIZE(steps), strict, inferred, optimistic); \
+	} while (0)
+
+/* Evidence at 10 and at 20: states before, between (at both ends) and after. */
+#define AROUND_TWO 5, 10, 19, 20, 90
+
+static void seen_twice_alike_it_was_there_in_between_in_every_world(void **unused)
+{
+	struct rig r;
+
+	(void)unused;
+	rig_open(&r);
+	walked(&r, 10, 0x700, DIRTY);
+	walked(&r, 20, 0x700, DIRTY);
+	CHECK(&r, "?ww??", "?wwww", "wwwww", AROUND_TWO);
+	rig_close(&r);
+}
+
+static void seen_with_another_page_only_the_optimist_has_it_early(void **unused)
+{
+	struct rig r;
+
+	(void)unused;
+	rig_open(&r);
+	walked(&r, 10, 0x700, DIRTY);
+	walked(&r, 20, 0x701, READONLY);
+	CHECK(&r, "?????", "???rr", "wrrrr", AROUND_TWO);
+	rig_close(&r);
+}
+
+static void same_page_with_other_rights_is_another_mapping(void **unused)
+{
+	struct rig r;
+
+	(void)unused;
+	rig_open(&r);
+	walked(&r, 10, 0x700, READONLY);
+	walked(&r, 20, 0x700, DIRTY);
+	CHECK(&r, "?????", "???ww", "rwwww", AROUND_TWO);
+	rig_close(&r);
+}
+
+static void absent_then_present_it_came_at_an_unknown_time_in_between(void **unused)
+{
+	struct rig r;
+
+	(void)unused;
+	rig_open(&r);
+	absent(&r, 10);
+	walked(&r, 20, 0x700, DIRTY);
+	CHECK(&r, "?????", "?--ww", "?wwww", AROUND_TWO);
+	rig_close(&r);
+}
+
+static void present_then_absent_it_went_as_late_as_the_world_allows(void **unused)
+{
+	struct rig r;
+
+	(void)unused;
+	rig_open(&r);
+	walked(&r, 10, 0x700, DIRTY);
+	absent(&r, 20);
+	CHECK(&r, "?????", "?ww--", "www--", AROUND_TWO);
+	rig_close(&r);
+}
+
+static void absent_twice_it_was_absent_in_between_in_every_world(void **unused)
+{
+	struct rig r;
+
+	(void)unused;
+	rig_open(&r);
+	absent(&r, 10);
+	absent(&r, 20);
+	CHECK(&r, "?--??", "?----", "?----", AROUND_TWO);
+	rig_close(&r);
+}
+
+static void refused_by_a_prefetch_group_counts_as_absent(void **unused)
+{
+	struct rig r;
+
+	(void)unused;
+	rig_open(&r);
+	shown(&r, 10, SPHT_EVIDENCE_REFUSED, 0, false);
+	walked(&r, 20, 0x700, DIRTY);
+	CHECK(&r, "?????", "?--ww", "?wwww", AROUND_TWO);
+	rig_close(&r);
+
+	rig_open(&r);
+	walked(&r, 10, 0x700, DIRTY);
+	shown(&r, 20, SPHT_EVIDENCE_REFUSED, 0, false);
+	CHECK(&r, "?????", "?ww--", "www--", AROUND_TWO);
+	rig_close(&r);
+
+	rig_open(&r);
+	shown(&r, 10, SPHT_EVIDENCE_REFUSED, 0, false);
+	shown(&r, 20, SPHT_EVIDENCE_REFUSED, 0, false);
+	CHECK(&r, "?--??", "?----", "?----", AROUND_TWO);
+	rig_close(&r);
+}
+
+static void prefetched_entry_was_present_and_accessed(void **unused)
+{
+	struct rig r;
+
+	(void)unused;
+	rig_open(&r);
+	shown(&r, 10, SPHT_EVIDENCE_PREFETCHED, 0x700, false);
+	shown(&r, 20, SPHT_EVIDENCE_PREFETCHED, 0x700, true);
+	CHECK(&r, "?ww??", "?wwww", "rwwww", AROUND_TWO);
+	rig_close(&r);
+}
+
+static void read_only_prefetch_of_a_writable_page_is_the_same_mapping(void **unused)
+{
+	struct rig r;
+
+	(void)unused;
+	rig_open(&r);
+	/* KVM maps what it prefetches read-only for reasons of its own. */
+	shown(&r, 10, SPHT_EVIDENCE_PREFETCHED, 0x700, false);
+	walked(&r, 20, 0x700, DIRTY);
+	CHECK(&r, "?ww??", "?wwww", "rwwww", AROUND_TWO);
+	rig_close(&r);
+
+	rig_open(&r);
+	walked(&r, 10, 0x700, DIRTY);
+	shown(&r, 20, SPHT_EVIDENCE_PREFETCHED, 0x700, false);
+	CHECK(&r, "?rr??", "?rrrr", "wrrrr", AROUND_TWO);
+	rig_close(&r);
+}
+
+static void entry_that_was_passed_over_goes_on_as_it_was(void **unused)
+{
+	struct rig r;
+
+	(void)unused;
+	rig_open(&r);
+	walked(&r, 10, 0x700, DIRTY);
+	shown(&r, 20, SPHT_EVIDENCE_KEPT, 0, false);
+	CHECK(&r, "?ww??", "?wwww", "wwwww", AROUND_TWO);
+	rig_close(&r);
+
+	/* It speaks of the shadow entry; what comes after it is judged as before. */
+	rig_open(&r);
+	walked(&r, 10, 0x700, DIRTY);
+	shown(&r, 20, SPHT_EVIDENCE_KEPT, 0, false);
+	absent(&r, 30);
+	CHECK(&r, "?ww????", "?wwww--", "wwwww--", 5, 10, 19, 20, 29, 30, 90);
+	rig_close(&r);
+}
+
+static void passed_over_and_never_seen_before_only_the_optimist_knows_it(void **unused)
+{
+	struct rig r;
+
+	(void)unused;
+	rig_open(&r);
+	shown(&r, 10, SPHT_EVIDENCE_KEPT, 0, false);
+	CHECK(&r, "???", "???", "rrr", 5, 10, 90);
+	rig_close(&r);
+}
+
+static void writable_means_allowed_and_dirty(void **unused)
+{
+	struct rig r;
+
+	(void)unused;
+	rig_open(&r);
+	walked(&r, 10, 0x700, CLEAN);
+	walked(&r, 20, 0x700, CLEAN);
+	walked(&r, 30, 0x700, DIRTY);
+	CHECK(&r, "?rrww??", "?rrwwww", "rrrwwww", 5, 10, 19, 20, 29, 30, 90);
+	rig_close(&r);
+}
+
+static void walk_leaves_the_accessed_bit_set_behind_it(void **unused)
+{
+	struct rig r;
+
+	(void)unused;
+	rig_open(&r);
+	walked(&r, 10, 0x700, UNTOUCHED);
+	CHECK(&r, "???", "?rr", "orr", 9, 10, 90);
+	rig_close(&r);
+
+	/* Found clear again, the guest has cleared it, for all that is known at once. */
+	rig_open(&r);
+	walked(&r, 10, 0x700, UNTOUCHED | SPHT_PTE_D);
+	walked(&r, 20, 0x700, UNTOUCHED | SPHT_PTE_D);
+	CHECK(&r, "?OO??", "?OOww", "OOOww", AROUND_TWO);
+	rig_close(&r);
+}
+
+/* Rules of the inferred world */
+
+static void what_a_frozen_table_shows_was_there_since_it_froze(void **unused)
+{
+	struct rig r;
+
+	(void)unused;
+	rig_open(&r);
+	walked_frozen(&r, 20, 0x700, 15);
+	CHECK(&r, "?????", "??www", "wwwww", 5, 14, 15, 20, 90);
+	rig_close(&r);
+
+	rig_open(&r);
+	absent(&r, 10);
+	walked_frozen(&r, 20, 0x700, 15);
+	CHECK(&r, "??????", "?--www", "?wwwww", 5, 10, 14, 15, 20, 90);
+	rig_close(&r);
+
+	rig_open(&r);
+	walked(&r, 10, 0x6ff, DIRTY);
+	walked_frozen(&r, 20, 0x700, 15);
+	CHECK(&r, "??????", "???www", "wwwwww", 5, 10, 14, 15, 20, 90);
+	rig_close(&r);
+}
+
+/* The guest faults on entry 35 at 10 and has it at 20; entry 40 is in its group of 16. */
+static void serve_a_neighbour(struct rig *r)
+{
+	r->index = 35;
+	absent(r, 10);
+	walked(r, 20, 0x600, DIRTY);
+	r->index = 40;
+}
+
+static void neighbour_came_when_the_guests_fault_in_its_group_was_served(void **unused)
+{
+	struct rig r;
+
+	(void)unused;
+	rig_open(&r);
+	serve_a_neighbour(&r);
+	shown(&r, 50, SPHT_EVIDENCE_PREFETCHED, 0x605, true);
+	CHECK(&r, "????", "?www", "wwww", 19, 20, 50, 90);
+	rig_close(&r);
+}
+
+static void fault_around_maps_one_aligned_group_of_sixteen(void **unused)
+{
+	struct rig r;
+
+	(void)unused;
+	for (unsigned int index = 16; index < 64; index++) {
+		bool inside = index >= 32 && index < 48;
+
+		if (index == 35)
+			continue;
+		rig_open(&r);
+		serve_a_neighbour(&r);
+		r.index = (uint16_t)index;
+		shown(&r, 50, SPHT_EVIDENCE_PREFETCHED, 0x605, true);
+		CHECK(&r, "????", inside ? "?www" : "??ww", "wwww", 19, 20, 50, 90);
+		rig_close(&r);
+	}
+}
+
+static void earlier_of_frozen_table_and_served_fault_counts(void **unused)
+{
+	struct rig r;
+
+	(void)unused;
+	rig_open(&r);
+	serve_a_neighbour(&r);
+	walked_frozen(&r, 50, 0x605, 30);
+	CHECK(&r, "????", "?www", "wwww", 19, 20, 50, 90);
+	rig_close(&r);
+
+	rig_open(&r);
+	serve_a_neighbour(&r);
+	walked_frozen(&r, 50, 0x605, 15);
+	CHECK(&r, "????", "?www", "wwww", 14, 15, 50, 90);
+	rig_close(&r);
+}
+
+static void entry_with_a_fault_of_its_own_did_not_come_with_the_group(void **unused)
+{
+	struct rig r;
+
+	(void)unused;
+	rig_open(&r);
+	r.index = 40;
+	absent(&r, 5);
+	serve_a_neighbour(&r);
+	walked(&r, 50, 0x605, DIRTY);
+	CHECK(&r, "????", "---w", "wwww", 5, 20, 49, 50);
+	rig_close(&r);
+}
+
+static void hole_seen_in_the_group_ends_what_its_last_service_tells(void **unused)
+{
+	struct rig r;
+
+	(void)unused;
+	rig_open(&r);
+	serve_a_neighbour(&r);
+	r.index = 36;
+	absent(&r, 30);
+	r.index = 40;
+	shown(&r, 50, SPHT_EVIDENCE_PREFETCHED, 0x605, true);
+	CHECK(&r, "????", "???w", "wwww", 19, 20, 49, 50);
+	rig_close(&r);
+}
+
+static void other_table_has_groups_of_its_own(void **unused)
+{
+	struct rig r;
+
+	(void)unused;
+	rig_open(&r);
+	serve_a_neighbour(&r);
+	r.table = 4;
+	shown(&r, 50, SPHT_EVIDENCE_PREFETCHED, 0x605, true);
+	CHECK(&r, "????", "???w", "wwww", 19, 20, 49, 50);
+	rig_close(&r);
+}
+
+/* Tables that are used again */
+
+static void used_again_table_tells_nothing_of_its_former_life(void **unused)
+{
+	struct rig r;
+
+	(void)unused;
+	rig_open(&r);
+	walked(&r, 10, 0x700, DIRTY);
+	assert_int_equal(spht_guest_reuse(r.guest, r.table, 12), 0);
+	walked(&r, 20, 0x700, DIRTY); /* even if it maps the same page */
+	CHECK(&r, "??????", "?ww?ww", "wwwwww", 5, 10, 11, 12, 20, 90);
+	rig_close(&r);
+
+	rig_open(&r);
+	absent(&r, 10);
+	assert_int_equal(spht_guest_reuse(r.guest, r.table, 12), 0);
+	absent(&r, 20);
+	CHECK(&r, "??????", "?--?--", "?--?--", 5, 10, 11, 12, 20, 90);
+	rig_close(&r);
+}
+
+static void used_again_table_forgets_the_faults_it_was_served(void **unused)
+{
+	struct rig r;
+
+	(void)unused;
+	rig_open(&r);
+	serve_a_neighbour(&r);
+	assert_int_equal(spht_guest_reuse(r.guest, r.table, 25), 0);
+	shown(&r, 50, SPHT_EVIDENCE_PREFETCHED, 0x605, true);
+	CHECK(&r, "????", "???w", "??ww", 20, 24, 25, 50);
+	rig_close(&r);
+}
+
+/* What a receiver of changes relies on */
+
+static void generation_flips_when_the_entry_maps_another_page_and_only_then(void **unused)
+{
+	static const uint64_t gfn[] = {0x700, 0x700, 0x701, 0x701, 0x701, 0x700, 0x700};
+	uint8_t last = 0;
+	struct rig r;
+
+	(void)unused;
+	rig_open(&r);
+	for (uint32_t i = 0; i < ARRAY_SIZE(gfn); i++)
+		walked(&r, 10 * i, gfn[i], DIRTY);
+	/* Where two neighbouring pieces of evidence agree, all worlds have the entry. */
+	for (uint32_t i = 0; i + 1 < ARRAY_SIZE(gfn); i++) {
+		uint8_t gen = state_at(&r, SPHT_WORLD_STRICT, 10 * i) & SPHT_GPTE_GENERATION;
+
+		if (gfn[i] != gfn[i + 1])
+			continue;
+		if (i)
+			assert_int_equal(gen != last, gfn[i] != gfn[i - 1]);
+		assert_int_equal(state_at(&r, SPHT_WORLD_INFERRED, 10 * i) & SPHT_GPTE_GENERATION,
+				 gen);
+		assert_int_equal(state_at(&r, SPHT_WORLD_OPTIMISTIC, 10 * i) & SPHT_GPTE_GENERATION,
+				 gen);
+		last = gen;
+	}
+	rig_close(&r);
+}
+
+static void changes_come_in_order_of_step_and_in_a_step_in_order_of_evidence(void **unused)
+{
+	struct rig r;
+
+	(void)unused;
+	rig_open(&r);
+	for (uint32_t i = 0; i < 8; i++) {
+		r.table = 7 - i; /* against the order of tables */
+		absent(&r, 10);
+	}
+	for (uint32_t i = 0; i < 8; i++) {
+		r.table = i;
+		walked(&r, 20 + i, 0x700, DIRTY); /* goes back to 10 in the optimistic world */
+	}
+	(void)state_at(&r, SPHT_WORLD_STRICT, 0);
+	for (unsigned int w = 0; w < SPHT_WORLD_NR; w++) {
+		size_t nr, at10 = 0;
+		const struct spht_change *c = spht_guest_changes(r.guest, w, &nr);
+
+		for (size_t i = 1; i < nr; i++)
+			assert_true(c[i - 1].step <= c[i].step);
+		for (size_t i = 0; i < nr; i++) {
+			if (c[i].step != 10)
+				continue;
+			/* First the eight absences, table 7 first, then what overrides them. */
+			assert_int_equal(c[i].table, at10 < 8 ? 7 - at10 : at10 - 8);
+			at10++;
+		}
+		assert_int_equal(at10, w == SPHT_WORLD_STRICT     ? 0
+				       : w == SPHT_WORLD_INFERRED ? 8
+								  : 16);
+	}
+	rig_close(&r);
+}
+
+static void change_that_changes_nothing_is_not_told(void **unused)
+{
+	struct rig r;
+	size_t nr;
+
+	(void)unused;
+	rig_open(&r);
+	for (uint32_t step = 10; step < 60; step += 10)
+		walked(&r, step, 0x700, DIRTY);
+	(void)state_at(&r, SPHT_WORLD_STRICT, 0);
+	(void)spht_guest_changes(r.guest, SPHT_WORLD_STRICT, &nr);
+	assert_int_equal(nr, 2); /* there from 10, undecided from 50 */
+	(void)spht_guest_changes(r.guest, SPHT_WORLD_INFERRED, &nr);
+	assert_int_equal(nr, 1);
+	(void)spht_guest_changes(r.guest, SPHT_WORLD_OPTIMISTIC, &nr);
+	assert_int_equal(nr, 1);
+	rig_close(&r);
+}
+
+static void entries_do_not_mix(void **unused)
+{
+	struct rig r;
+
+	(void)unused;
+	rig_open(&r);
+	for (unsigned int table = 0; table < 600; table += 299) {
+		for (unsigned int index = 0; index < SPHT_PT_ENTRIES; index += 73) {
+			r.table = table;
+			r.index = (uint16_t)index;
+			if ((table + index) & 1)
+				walked(&r, 10, table * 512 + index, DIRTY);
+			else
+				absent(&r, 10);
+		}
+	}
+	assert_int_equal(spht_guest_entries(r.guest), 3 * 8);
+	for (unsigned int table = 0; table < 600; table += 299) {
+		for (unsigned int index = 0; index < SPHT_PT_ENTRIES; index++) {
+			char want = index % 73 ? '?' : (table + index) & 1 ? 'w' : '-';
+
+			r.table = table;
+			r.index = (uint16_t)index;
+			assert_int_equal(letter(state_at(&r, SPHT_WORLD_INFERRED, 10)), want);
+		}
+	}
+	rig_close(&r);
+}
+
+static void worlds_have_names(void **unused)
+{
+	(void)unused;
+	assert_string_equal(spht_world_name(SPHT_WORLD_STRICT), "strict");
+	assert_string_equal(spht_world_name(SPHT_WORLD_INFERRED), "inferred");
+	assert_string_equal(spht_world_name(SPHT_WORLD_OPTIMISTIC), "optimistic");
+	assert_string_equal(spht_world_name(SPHT_WORLD_NR), "?");
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(seen_twice_alike_it_was_there_in_between_in_every_world),
+		cmocka_unit_test(seen_with_another_page_only_the_optimist_has_it_early),
+		cmocka_unit_test(same_page_with_other_rights_is_another_mapping),
+		cmocka_unit_test(absent_then_present_it_came_at_an_unknown_time_in_between),
+		cmocka_unit_test(present_then_absent_it_went_as_late_as_the_world_allows),
+		cmocka_unit_test(absent_twice_it_was_absent_in_between_in_every_world),
+		cmocka_unit_test(refused_by_a_prefetch_group_counts_as_absent),
+		cmocka_unit_test(prefetched_entry_was_present_and_accessed),
+		cmocka_unit_test(read_only_prefetch_of_a_writable_page_is_the_same_mapping),
+		cmocka_unit_test(entry_that_was_passed_over_goes_on_as_it_was),
+		cmocka_unit_test(passed_over_and_never_seen_before_only_the_optimist_knows_it),
+		cmocka_unit_test(writable_means_allowed_and_dirty),
+		cmocka_unit_test(walk_leaves_the_accessed_bit_set_behind_it),
+		cmocka_unit_test(what_a_frozen_table_shows_was_there_since_it_froze),
+		cmocka_unit_test(neighbour_came_when_the_guests_fault_in_its_group_was_served),
+		cmocka_unit_test(fault_around_maps_one_aligned_group_of_sixteen),
+		cmocka_unit_test(earlier_of_frozen_table_and_served_fault_counts),
+		cmocka_unit_test(entry_with_a_fault_of_its_own_did_not_come_with_the_group),
+		cmocka_unit_test(hole_seen_in_the_group_ends_what_its_last_service_tells),
+		cmocka_unit_test(other_table_has_groups_of_its_own),
+		cmocka_unit_test(used_again_table_tells_nothing_of_its_former_life),
+		cmocka_unit_test(used_again_table_forgets_the_faults_it_was_served),
+		cmocka_unit_test(generation_flips_when_the_entry_maps_another_page_and_only_then),
+		cmocka_unit_test(changes_come_in_order_of_step_and_in_a_step_in_order_of_evidence),
+		cmocka_unit_test(change_that_changes_nothing_is_not_told),
+		cmocka_unit_test(entries_do_not_mix),
+		cmocka_unit_test(worlds_have_names),
+	};
+
+	return cmocka_run_group_tests_name("guest", tests, NULL, NULL);
+}
