@@ -80,7 +80,9 @@ HEURISTIC_SRCS := $(sort $(wildcard heuristics/*.c))
 # tests/unit/test_X.c; test_record_*.c are linked with the collector and built where it is.
 UNIT_TESTS := tests/unit/test_record_child.c tests/unit/test_record_settings.c \
 	tests/unit/test_heuristics.c tests/unit/test_spec.c tests/unit/test_trace.c \
-	tests/unit/test_damage.c tests/unit/test_sums.c
+	tests/unit/test_damage.c tests/unit/test_sums.c \
+	tests/unit/test_assemble.c tests/unit/test_mmu.c tests/unit/test_guest.c \
+	tests/unit/test_account.c tests/unit/test_costs.c
 # What several of them share.
 UNIT_LIB_SRCS := tests/unit/trace_util.c
 

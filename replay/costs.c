@@ -7,8 +7,8 @@
 
 #define MAX_NS 1000000000ull
 
-/* {"value": N, "source": "..."}: a number without a source is refused. */
-static int get(const json_t *root, const char *key, double max, double *out, struct spht_error *err,
+/* {"value": N, "source": "..."}: a number without a source is refused.  Takes it out of @root. */
+static int get(json_t *root, const char *key, double max, double *out, struct spht_error *err,
 	       const char *path)
 {
 	const json_t *o = json_object_get(root, key);
@@ -24,12 +24,12 @@ static int get(const json_t *root, const char *key, double max, double *out, str
 	}
 	*out = json_number_value(v);
 	if (*out >= 0 && *out <= max)
-		return 0;
+		return json_object_del(root, key);
 	spht_error_set(err, "%s: %s = %g is outside of 0..%g", path, key, *out, max);
 	return -1;
 }
 
-static int get_ns(const json_t *root, const char *key, uint64_t *out, struct spht_error *err,
+static int get_ns(json_t *root, const char *key, uint64_t *out, struct spht_error *err,
 		  const char *path)
 {
 	double v;
@@ -40,7 +40,7 @@ static int get_ns(const json_t *root, const char *key, uint64_t *out, struct sph
 	return 0;
 }
 
-static int parse(struct spht_costs *c, const json_t *root, const char *path, struct spht_error *err)
+static int parse(struct spht_costs *c, json_t *root, const char *path, struct spht_error *err)
 {
 	const char *name = json_string_value(json_object_get(root, "name"));
 	char key[64];
@@ -66,7 +66,14 @@ static int parse(struct spht_costs *c, const json_t *root, const char *path, str
 	    get(root, "touch_probability", 1, &c->touch_probability, err, path))
 		return -1;
 	c->queue_limit = (uint64_t)limit;
-	return 0;
+	/* What is left says nothing, or is misspelt. */
+	json_object_del(root, "name");
+	json_object_del(root, "about");
+	if (!json_object_size(root))
+		return 0;
+	spht_error_set(err, "%s: \"%.64s\" is no number of a cost profile", path,
+		       json_object_iter_key(json_object_iter(root)));
+	return -1;
 }
 
 int spht_costs_load(struct spht_costs *c, const char *path, struct spht_error *err)

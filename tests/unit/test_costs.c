@@ -6,15 +6,16 @@
 #include "events.h"
 #include "replay/costs.h"
 
-static char path[64];
+static char path[256];
 
 /* Loads @text as a profile from a file. */
 static int load(const char *text, struct spht_costs *costs, struct spht_error *err)
 {
+	const char *dir = getenv("TMPDIR");
 	FILE *f;
 	int fd, ret;
 
-	strcpy(path, "/tmp/spht-costs-XXXXXX");
+	snprintf(path, sizeof(path), "%s/spht-costs-XXXXXX", dir ? dir : "/tmp");
 	fd = mkstemp(path);
 	assert_true(fd >= 0);
 	f = fdopen(fd, "w");
@@ -143,6 +144,18 @@ static void missing_number_is_an_error_that_names_it(void **unused)
 	json_decref(all);
 }
 
+static void number_that_nobody_asks_for_is_refused_by_name(void **unused)
+{
+	json_t *root = profile();
+
+	(void)unused;
+	json_object_set(root, "exit_hiden_ns", json_object_get(root, "exit_hidden_ns"));
+	assert_refused(root, "exit_hiden_ns");
+	root = profile();
+	json_object_set_new(root, "comment", json_string("mine"));
+	assert_refused(root, "comment");
+}
+
 static void number_without_a_source_is_refused(void **unused)
 {
 	json_t *root = profile();
@@ -253,6 +266,7 @@ int main(void)
 		cmocka_unit_test(built_in_profile_has_every_number),
 		cmocka_unit_test(each_number_of_a_file_goes_to_its_place),
 		cmocka_unit_test(missing_number_is_an_error_that_names_it),
+		cmocka_unit_test(number_that_nobody_asks_for_is_refused_by_name),
 		cmocka_unit_test(number_without_a_source_is_refused),
 		cmocka_unit_test(number_out_of_range_is_told_with_the_range),
 		cmocka_unit_test(name_that_would_break_a_table_is_refused),
