@@ -196,6 +196,9 @@ static int op_get(struct spht_observed *o, struct spht_obs_vcpu *v, const struct
 	seen = o->pages[page].seen;
 	o->pages[page].seen = true;
 	if (preamble) {
+		/* Faults can be resolved before the first root is loaded after the cut. */
+		if (level == 4)
+			o->role = spht_shadow_role(&o->shadow, page);
 		o->pages[page].preamble = true;
 		if (spht_obs_assume(o, page))
 			return -1;

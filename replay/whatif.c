@@ -281,11 +281,14 @@ static void use_entry(struct spht_whatif *w, const struct spht_step *s)
 	struct spht_wpage *p = &w->pages[s->page];
 
 	if (spht_bit(p->helper, s->index)) {
-		uint64_t slack = w->now_ns - p->ready_ns[s->index];
+		/* Another vCPU's clock may be behind the one that the entry was built by. */
+		uint64_t ready = p->ready_ns[s->index];
+		uint64_t slack = w->now_ns > ready ? w->now_ns - ready : 0;
+		unsigned int bin = slack ? 63 - __builtin_clzll(slack) : 0;
 
 		w->acc->avoided_direct++;
 		w->acc->used_timely++;
-		w->acc->slack[slack ? 63 - __builtin_clzll(slack) : 0]++;
+		w->acc->slack[bin < SPHT_SLACK_BINS ? bin : SPHT_SLACK_BINS - 1]++;
 	} else {
 		w->acc->avoided_side++;
 	}

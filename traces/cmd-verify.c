@@ -23,7 +23,8 @@ struct verify {
 static const char verify_help[] =
 	"usage: spht-trace verify FILE\n"
 	"Reads and checks the whole file: every checksum, block, event and total.  Names\n"
-	"the first damage and what can be read all the same.  Exit status 0 or 1.\n"
+	"the first damage and what can be read all the same.  Exit status 0, 1, or 4 where the\n"
+	"recording itself is incomplete: its ledger is not closed.\n"
 	"\n"
 	"  --help  this text\n";
 
@@ -175,8 +176,9 @@ static int report_whole(struct verify *v, struct spht_reader *r, enum ledger_sta
 	cmd_out_printf(&out, "  sha256  %s\n", sha256);
 	if (ledger != LEDGER_OPEN)
 		return cmd_out_close(&out, CMD_OK);
+	/* The file is whole; it is the recording that is not (METRICS: recorded incompletely). */
 	cmd_message("%s", v->err.text);
-	return cmd_out_close(&out, CMD_FAILED);
+	return cmd_out_close(&out, CMD_PARTIAL);
 }
 
 /* Blocks that hold at least one event in @r, of a file that was found damaged. */

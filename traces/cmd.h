@@ -12,7 +12,7 @@ enum cmd_status {
 	CMD_OK = 0,
 	CMD_FAILED = 1, /* the input or the system failed */
 	CMD_USAGE = 2,
-	CMD_PARTIAL = 4, /* done, but the file was not read completely (--partial) */
+	CMD_PARTIAL = 4, /* done, but recorded or read (--partial) incompletely */
 };
 
 struct cmd {

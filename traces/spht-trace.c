@@ -27,7 +27,7 @@ static int print_help(void)
 		       "  --help     this text, or that of a command: spht-trace dump --help\n"
 		       "  --version  name and version\n\n"
 		       "Exit status: 0 done, 1 the input or the system failed, 2 usage, "
-		       "4 read incompletely\n(--partial).  See spht-trace(1), "
+		       "4 read (--partial) or\nrecorded incompletely.  See spht-trace(1), "
 		       "spht-trace(5).\n");
 	return cmd_out_close(&out, CMD_OK);
 }
