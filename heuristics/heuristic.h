@@ -43,9 +43,8 @@ struct spht_fault {
 /* How a request of this heuristic ended (METRICS: books). */
 enum spht_outcome_kind {
 	SPHT_OUTCOME_BUILT, /* the entry is in the shadow table now */
-	SPHT_OUTCOME_REFUSED, /* illegal, unknown, duplicate, queue full or failed */
+	SPHT_OUTCOME_REFUSED, /* illegal, unknown or failed; not: duplicate, queue full */
 	SPHT_OUTCOME_LATE, /* the demand fault came first, or during the build */
-	SPHT_OUTCOME_DROPPED, /* built, and zapped before use */
 };
 
 struct spht_outcome {

@@ -44,7 +44,7 @@ static int parse(struct spht_costs *c, json_t *root, const char *path, struct sp
 {
 	const char *name = json_string_value(json_object_get(root, "name"));
 	char key[64];
-	double limit;
+	double limit, tracing;
 
 	if (!name || !*name || strlen(name) >= sizeof(c->name) || strpbrk(name, ",\"\n\r")) {
 		spht_error_set(err, "%s: \"name\" must be 1..%zu characters without , or \"", path,
@@ -62,9 +62,11 @@ static int parse(struct spht_costs *c, json_t *root, const char *path, struct sp
 	    get_ns(root, "helper_read_ns", &c->helper_read_ns, err, path) ||
 	    get_ns(root, "helper_build_ns", &c->helper_build_ns, err, path) ||
 	    get_ns(root, "helper_page_ns", &c->helper_page_ns, err, path) ||
+	    get(root, "tracing_percent", 1000, &tracing, err, path) ||
 	    get(root, "queue_limit", 1 << 20, &limit, err, path) ||
 	    get(root, "touch_probability", 1, &c->touch_probability, err, path))
 		return -1;
+	c->tracing_percent = (uint64_t)tracing;
 	c->queue_limit = (uint64_t)limit;
 	/* What is left says nothing, or is misspelt. */
 	json_object_del(root, "name");

@@ -20,6 +20,7 @@ struct spht_costs {
 	uint64_t helper_build_ns; /* one entry with its prefetch, mmu_lock included */
 	uint64_t helper_page_ns; /* a shadow page created on the way */
 	uint64_t queue_limit; /* requests */
+	uint64_t tracing_percent; /* what recording added to an exit's time */
 	double touch_probability; /* share of prefetched entries that the guest touches */
 };
 

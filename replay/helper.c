@@ -124,7 +124,7 @@ static bool install(struct spht_whatif *w, const struct spht_wregion *r, unsigne
 	spht_bit_clear(p->side, index);
 	spht_bit_clear(p->lack, index);
 	p->ready_ns[index] = ready_ns;
-	w->table_page[r->table] = r->page + 1;
+	spht_w_list(w, r->table, r->page);
 	build_neighbours(w, r, index);
 	return true;
 }

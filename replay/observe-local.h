@@ -40,6 +40,7 @@ struct spht_obs_vcpu {
 	uint64_t t_entry;
 	uint64_t gap_ns;
 	uint32_t other_exits, other_ns;
+	uint32_t role; /* of its last root; SPHT_NO_ID: none yet */
 	uint32_t cow_page; /* entry of the last guest fault that found one; SPHT_NO_ID: none */
 	uint16_t cow_index;
 	bool root_sure; /* no CR3 load since the root was last told */
@@ -49,6 +50,7 @@ struct spht_obs_vcpu {
 /* Where a fault is: the page-table path, the leaf entry, what came along. */
 struct spht_obs_where {
 	uint32_t space, region, path, page, table;
+	uint32_t role; /* of the root */
 	uint16_t index, stop;
 	uint8_t leaf_level;
 	bool has_leaf, direct, demand_done, has_stop;
@@ -109,6 +111,7 @@ struct spht_observed {
 	unsigned int window;
 	uint64_t spans[10]; /* prefetched entries by log2 of the window that holds them */
 	int always;
+	bool nested; /* met a shadow page of a nested guest */
 };
 
 int spht_out_of_memory(struct spht_error *err);

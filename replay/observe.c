@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
+#include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -190,7 +191,9 @@ static int op_get(struct spht_observed *o, struct spht_obs_vcpu *v, const struct
 	struct spht_mmu_page *p;
 	bool seen;
 
-	if (page == SPHT_NO_ID)
+	if (spht_role_nested(o->shadow.layout, op->role))
+		o->nested = true;
+	if (page == SPHT_NO_ID || o->nested)
 		return -1;
 	p = &o->mmu.pages[page];
 	seen = o->pages[page].seen;
@@ -282,7 +285,8 @@ static int op_page(struct spht_observed *o, const struct spht_op *op)
 	p = &o->mmu.pages[page];
 	switch (op->kind) {
 	case SPHT_OP_ZAP:
-		if (!p->exists)
+		/* A root zapped in use shows again when it is freed: its successor may be there. */
+		if (!p->exists || (op->role >> o->shadow.layout->invalid_bit & 1))
 			return 0;
 		spht_mmu_zap(&o->mmu, page);
 		return spht_steps_do(&o->steps, SPHT_DO_ZAP, page, 0, false);
@@ -460,6 +464,7 @@ static int on_window(struct spht_observed *o, const struct spht_exit *x)
 {
 	struct spht_obs_vcpu *v = spht_obs_vcpu(o, x->vcpu);
 	struct spht_obs_where w;
+	uint64_t window;
 
 	if (!v)
 		return -1;
@@ -472,7 +477,9 @@ static int on_window(struct spht_observed *o, const struct spht_exit *x)
 	if (x->cls == SPHT_CLASS_NONE && !x->nr_ops && !x->store_known &&
 	    !(x->invlpg && v->cow_page != SPHT_NO_ID)) {
 		v->other_exits++;
-		v->other_ns += (uint32_t)(x->t_entry - x->t_exit);
+		window = x->t_entry - x->t_exit;
+		v->other_ns = window < UINT32_MAX - v->other_ns ? v->other_ns + (uint32_t)window
+								: UINT32_MAX;
 		return 0;
 	}
 	if (!spht_steps_add(&o->steps))
@@ -518,12 +525,21 @@ int spht_observed_exit(void *observed, const struct spht_exit *x, struct spht_er
 		o->step = o->steps.nr - 1;
 		o->steps.v[o->step].t_exit = x->t_exit;
 		o->steps.v[o->step].region = SPHT_NO_ID;
+		o->steps.v[o->step].flags = SPHT_STEP_LOOSE;
 		if (x->kind == SPHT_EXIT_LOSS) {
-			o->steps.v[o->step].flags = SPHT_STEP_LOSS;
+			o->steps.v[o->step].flags |= SPHT_STEP_LOSS;
 			on_loss(o);
 		} else {
 			ret = apply_ops(o, NULL, &w, x);
 		}
+	}
+	if (ret && o->nested) {
+		spht_error_set(err,
+			       "at %" PRIu64
+			       " ns a shadow page of a nested guest (role guest_mode): "
+			       "shadowed EPT/NPT is not modelled yet; record without nested guests",
+			       x->t_exit);
+		return -1;
 	}
 	return ret ? spht_out_of_memory(err) : 0;
 }

@@ -9,6 +9,10 @@
 
 #define PROGRESS_EVENTS    (1u << 20)
 
+/* Hidden faults below which the absence of wide prefetch groups says nothing. */
+#define WINDOW_MIN_FAULTS  100
+#define SPHT_WINDOW_MAX    64u
+
 /* More than this share of #PF exits under other paging modes: not a 4-level guest. */
 #define MODE_LIMIT_PERCENT 1
 
@@ -33,16 +37,19 @@ static int read_header(struct spht_recording *r, const json_t *h)
 
 static bool has_kvm_exit(const struct spht_reader *reader)
 {
-	const json_t *events = json_object_get(spht_reader_footer(reader), "events");
+	const json_t *counts = json_object_get(spht_reader_footer(reader), "events_by_type");
 	const struct spht_event_type *types;
+	const char *count;
 	unsigned int nr;
 
-	if (events)
-		return json_integer_value(json_object_get(events, "kvm/kvm_exit")) > 0;
 	types = spht_reader_types(reader, &nr);
-	for (unsigned int i = 0; i < nr; i++)
-		if (types[i].id == SPHT_EV_EXIT)
-			return true;
+	for (unsigned int i = 0; i < nr; i++) {
+		if (types[i].id != SPHT_EV_EXIT)
+			continue;
+		/* Without a footer the type's being listed has to do. */
+		count = json_string_value(json_array_get(counts, i));
+		return !count || strtoull(count, NULL, 0) > 0;
+	}
 	return false;
 }
 
@@ -55,8 +62,7 @@ static int feed(struct spht_recording *r, struct spht_reader *reader, struct sph
 	int ret;
 
 	while ((ret = spht_reader_next(reader, &ev, &damage)) > 0) {
-		if (ev->id == SPHT_EV_UNMAP_HVA_RANGE)
-			r->zap_without_memslots = true;
+		r->notifier_events += ev->id == SPHT_EV_UNMAP_HVA_RANGE;
 		if (spht_assemble_event(a, ev, err))
 			return -1;
 		if (opt->progress && !(++n & (PROGRESS_EVENTS - 1)))
@@ -132,6 +138,19 @@ static unsigned int header_window(const json_t *h)
 	return w >= 1 && w <= 64 && !(w & (w - 1)) ? (unsigned int)w : 0;
 }
 
+/*
+ * Do the recorded groups, which span @seen entries, fit the window?  Few faults
+ * prove nothing; a window that the user gave must be the recording's own.
+ */
+static bool window_fits(const struct spht_recording *r, unsigned int given, unsigned int seen)
+{
+	if (seen > r->window)
+		return false;
+	if (seen == r->window || r->stats.by_class[SPHT_CLASS_HIDDEN] < WINDOW_MIN_FAULTS)
+		return true;
+	return !given && !r->window_derived;
+}
+
 int spht_recording_load(struct spht_recording *r, const char *path,
 			const struct spht_load_options *opt, struct spht_error *err)
 {
@@ -159,19 +178,20 @@ int spht_recording_load(struct spht_recording *r, const char *path,
 	if (load_pass(r, reader, layout, opt, err))
 		goto out;
 	seen = spht_observed_window(r->observed);
-	if (seen > 64)
-		seen = 64;
-	if (seen && seen != r->window && (r->window_derived || seen > r->window)) {
-		if (!r->window_derived) {
+	if (seen > SPHT_WINDOW_MAX)
+		seen = SPHT_WINDOW_MAX;
+	if (!window_fits(r, opt->window, seen)) {
+		if (!r->window_derived || !strcmp(path, "-")) {
 			spht_error_set(err,
 				       "%s: its prefetch groups span %u entries, not %u; use "
-				       "--prefetch-window=auto",
-				       path, seen, r->window);
+				       "--prefetch-window=%u",
+				       path, seen, r->window, seen);
 			goto out;
 		}
 		r->window = seen;
 		spht_observed_close(r->observed);
 		r->observed = NULL;
+		r->notifier_events = 0;
 		spht_reader_close(reader);
 		reader = spht_reader_open(path, flags, err);
 		if (!reader || load_pass(r, reader, layout, opt, err))

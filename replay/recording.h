@@ -15,10 +15,9 @@ struct spht_recording {
 	bool complete; /* false: --partial read what was whole */
 	bool clock_real;
 	bool clock_known;
-	bool zap_without_memslots; /* notifier events that cannot be mapped to guest pages */
+	uint64_t notifier_events; /* host unmaps, which no memslots map to guest pages */
 	unsigned int window; /* KVM's own prefetch */
 	bool window_derived; /* from the recorded groups; else given or from the header */
-	unsigned int nr_unknown_types; /* event types skipped for want of a name */
 	struct spht_assemble_stats stats;
 	struct spht_observed *observed;
 };

@@ -120,7 +120,7 @@ struct spht_obs_vcpu *spht_obs_vcpu(struct spht_observed *o, uint16_t vcpu)
 	v = &o->vcpus[vcpu];
 	if (!v->used) {
 		v->used = true;
-		v->root = v->cow_page = SPHT_NO_ID;
+		v->root = v->role = v->cow_page = SPHT_NO_ID;
 		memset(v->mru, 0xff, sizeof(v->mru));
 	}
 	return v;
@@ -139,7 +139,7 @@ static void root_use(struct spht_obs_vcpu *v, uint32_t page)
 
 void spht_obs_root_load(struct spht_observed *o, struct spht_obs_vcpu *v, uint32_t page)
 {
-	o->role = spht_shadow_role(&o->shadow, page);
+	o->role = v->role = spht_shadow_role(&o->shadow, page);
 	/* The root was made for a table that may have had a former life. */
 	if (o->pages[page].l3_gfn)
 		memset(o->pages[page].l3_gfn, 0, SPHT_PT_ENTRIES * sizeof(uint32_t));
@@ -255,25 +255,39 @@ static void memo_use(const struct spht_obs_memo *m, struct spht_obs_where *w, vp
  * with the level and the access of the path above it (kvm_mmu_child_role).
  * Returns 1, 0 where the walk did not go down level by level, -1.
  */
-static int resolve_path(struct spht_observed *o, const struct spht_walk *k, uint32_t *page,
-			unsigned int *access)
+static int resolve_path(struct spht_observed *o, const struct spht_walk *k, uint32_t role,
+			uint32_t *page, unsigned int *access)
 {
 	const struct spht_role_layout *l = o->shadow.layout;
 
 	*access = (1u << l->access_bits) - 1;
-	for (unsigned int i = 0; i + 1 < k->nr; i++) {
+	for (unsigned int i = 0; i < k->nr; i++) {
 		unsigned int level = k->level[i];
-		uint32_t role;
+		uint32_t child;
 
 		if (level != 4 - i)
 			return 0;
+		if (i + 1 == k->nr)
+			break;
 		*access &= spht_pte_access(l, k->pte[i]);
-		role = spht_role_child(l, o->role, level - 1, *access, false);
-		page[level - 1] = spht_obs_page(o, spht_pte_gfn(k->pte[i]), role);
+		child = spht_role_child(l, role, level - 1, *access, false);
+		page[level - 1] = spht_obs_page(o, spht_pte_gfn(k->pte[i]), child);
 		if (page[level - 1] == SPHT_NO_ID)
 			return -1;
 	}
 	return 1;
+}
+
+/*
+ * The level at which KVM mapped: the SPTE's own, since spte_requested of 5.10
+ * prints the guest's level; without one (nothing was set), the requested one.
+ */
+static unsigned int mapped_level(const struct spht_exit *x)
+{
+	for (size_t i = 0; i < x->nr_ops; i++)
+		if (x->ops[i].kind == SPHT_OP_SET)
+			return x->ops[i].level;
+	return x->requested ? x->req_level : 0;
 }
 
 /* The leaf of a walk that ended at a 2 MiB page: the level-2 page, or a direct one below it. */
@@ -284,7 +298,7 @@ static int resolve_huge(struct spht_observed *o, struct spht_obs_where *w,
 	uint64_t pte = x->walk.pte[x->walk.nr - 1];
 	uint32_t role;
 
-	if (x->requested && x->req_level == 2) {
+	if (mapped_level(x) == 2) {
 		w->leaf_level = 2;
 		w->page = l2;
 		w->table = spht_shadow_table(&o->shadow, spht_shadow_gfn(&o->shadow, l2), 2);
@@ -294,7 +308,7 @@ static int resolve_huge(struct spht_observed *o, struct spht_obs_where *w,
 	/* A clean page is mapped read-only until it is written (protect_clean_gpte). */
 	if (!(pte & SPHT_PTE_D) && !(x->pfec & SPHT_PF_W))
 		access &= ~(unsigned int)l->acc_w;
-	role = spht_role_child(l, o->role, 1, access, true);
+	role = spht_role_child(l, w->role, 1, access, true);
 	w->leaf_level = 1;
 	w->direct = true;
 	w->page = spht_obs_page(o, spht_pte_gfn(pte) & ~(uint64_t)(SPHT_PT_ENTRIES - 1), role);
@@ -319,7 +333,7 @@ static int resolve_walk(struct spht_observed *o, struct spht_obs_where *w,
 	w->region = spht_idmap_get(&o->shadow.regions, w->space, vpn >> SPHT_LEVEL_BITS);
 	if (w->space == SPHT_NO_ID || w->region == SPHT_NO_ID)
 		return -1;
-	ret = resolve_path(o, k, page, &access);
+	ret = resolve_path(o, k, w->role, page, &access);
 	if (ret <= 0)
 		return ret;
 	if (level == 1) {
@@ -365,7 +379,8 @@ int spht_obs_resolve(struct spht_observed *o, struct spht_obs_vcpu *v, struct sp
 	struct spht_obs_memo *m;
 	uint32_t root;
 
-	if (!k->nr || k->level[0] != 4 || !(k->pte[0] & SPHT_PTE_P) || o->role == SPHT_NO_ID)
+	w->role = v->role != SPHT_NO_ID ? v->role : o->role;
+	if (!k->nr || k->level[0] != 4 || !(k->pte[0] & SPHT_PTE_P) || w->role == SPHT_NO_ID)
 		return 0;
 	root = find_root(o, v, top, spht_pte_gfn(k->pte[0]));
 	if (remember_root(o, root, top, spht_pte_gfn(k->pte[0])))
@@ -374,14 +389,14 @@ int spht_obs_resolve(struct spht_observed *o, struct spht_obs_vcpu *v, struct sp
 	if (k->nr != 4 || k->level[3] != 1)
 		return resolve_walk(o, w, x, root);
 	m = memo_of(o, k, vpn);
-	if (memo_hit(m, k, vpn, root, o->role)) {
+	if (memo_hit(m, k, vpn, root, w->role)) {
 		memo_use(m, w, vpn);
 		return 0;
 	}
 	if (resolve_walk(o, w, x, root))
 		return -1;
 	if (w->has_leaf)
-		memo_set(m, k, vpn, root, o->role, w);
+		memo_set(m, k, vpn, root, w->role, w);
 	return 0;
 }
 

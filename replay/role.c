@@ -4,9 +4,9 @@
 #include "replay/role.h"
 
 static const struct spht_role_layout layouts[] = {
-	{"2.6.32", 4, 16, 17, 3, 20, 1, 2, 4},
-	{"5.10-6.18", 0, 7, 8, 3, 11, 1, 2, 4},
-	{"7.2", 0, 7, 8, 4, 12, 8, 2, 4},
+	{"2.6.32", 4, 16, 17, 3, 20, 1, 2, 4, 0},
+	{"5.10-6.18", 0, 7, 8, 3, 11, 1, 2, 4, 17},
+	{"7.2", 0, 7, 8, 4, 12, 8, 2, 4, 17},
 };
 
 const struct spht_role_layout *spht_role_layout(const char *release, struct spht_error *err)

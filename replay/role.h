@@ -19,9 +19,8 @@ struct spht_role_layout {
 	uint8_t access_shift, access_bits;
 	uint8_t invalid_bit;
 	uint8_t acc_x, acc_w, acc_u; /* values inside the access field */
+	uint8_t guest_mode_bit; /* 0 = none */
 };
-
-#define SPHT_ROLE_GUEST_MODE (1u << 17)
 
 /*
  * The layout of the kernel release @release ("6.1.0-56-amd64").  NULL with
@@ -33,6 +32,12 @@ const struct spht_role_layout *spht_role_layout(const char *release, struct spht
 static inline unsigned int spht_role_level(const struct spht_role_layout *l, uint32_t role)
 {
 	return (role >> l->level_shift) & 15;
+}
+
+/* A shadow page of a nested guest's EPT or NPT? */
+static inline bool spht_role_nested(const struct spht_role_layout *l, uint32_t role)
+{
+	return l->guest_mode_bit && (role >> l->guest_mode_bit & 1);
 }
 
 static inline bool spht_role_direct(const struct spht_role_layout *l, uint32_t role)

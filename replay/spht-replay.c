@@ -472,15 +472,21 @@ static int replay_one(const struct args *a, const char *path, FILE *csv, bool *c
 	return ret;
 }
 
-static void print_timing(void)
+static double seconds(clockid_t clock)
 {
 	struct timespec t;
+
+	clock_gettime(clock, &t);
+	return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
+}
+
+static void print_timing(double start)
+{
 	struct rusage ru;
 
 	getrusage(RUSAGE_SELF, &ru);
-	clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &t);
-	fprintf(stderr, "timing: cpu_s=%.3f maxrss_kb=%ld\n",
-		(double)t.tv_sec + 1e-9 * (double)t.tv_nsec, ru.ru_maxrss);
+	fprintf(stderr, "timing: wall_s=%.3f cpu_s=%.3f maxrss_kb=%ld\n",
+		seconds(CLOCK_MONOTONIC) - start, seconds(CLOCK_PROCESS_CPUTIME_ID), ru.ru_maxrss);
 }
 
 static int replay_all(const struct args *a, int argc, char **argv, struct output *csv,
@@ -514,6 +520,7 @@ static int replay_all(const struct args *a, int argc, char **argv, struct output
 int main(int argc, char **argv)
 {
 	struct output csv = {0}, json = {0};
+	double start = seconds(CLOCK_MONOTONIC);
 	static struct args a;
 	bool keep;
 	int ret;
@@ -533,6 +540,6 @@ int main(int argc, char **argv)
 	if (output_close(&json, keep))
 		ret = EXIT_INPUT;
 	if (a.timing)
-		print_timing();
+		print_timing(start);
 	return ret;
 }

@@ -41,6 +41,7 @@ enum {
 	SPHT_STEP_DIRECT = 1 << 6, /* the leaf is a direct shadow page */
 	SPHT_STEP_UNMODELLED = 1 << 7, /* F_base, but no entry that the model knows */
 	SPHT_STEP_REQUESTED = 1 << 9, /* KVM's fault path linked the path to the leaf */
+	SPHT_STEP_LOOSE = 1 << 10, /* no exit: events of other threads, lost ones, a preamble */
 	SPHT_STEP_FORCED = 1 << 8, /* faults whatever entry is there: not for want of W */
 };
 

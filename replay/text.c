@@ -88,8 +88,9 @@ void spht_text_recording(FILE *out, const struct spht_recording *r)
 		st->vcpus == 1 ? "" : "s");
 	fprintf(out, "host         Linux %s; guest %s\n", r->host_kernel,
 		*r->guest_kernel ? r->guest_kernel : "not described");
-	fprintf(out, "baseline     KVM's own prefetch window %u%s: results are beyond it\n",
-		r->window, r->window_derived ? " (from the recorded groups)" : "");
+	fprintf(out, "baseline     KVM's own prefetch window %u%s%s\n", r->window,
+		r->window_derived ? " (from the recorded groups)" : "",
+		r->window > 1 ? ": results are beyond it" : ": every first touch shows");
 	if (r->clock_real)
 		fprintf(out, "clock        real: recorded durations\n");
 	else
@@ -98,6 +99,11 @@ void spht_text_recording(FILE *out, const struct spht_recording *r)
 	if (st->preamble)
 		fprintf(out, "cut          %" PRIu64 " preamble events from before its window\n",
 			st->preamble);
+	if (r->notifier_events)
+		fprintf(out,
+			"ignored      %" PRIu64
+			" host unmaps: without memslots they map to no guest page\n",
+			r->notifier_events);
 	if (st->lost_events || st->lost_unknown)
 		fprintf(out,
 			"LOST         %" PRIu64 " events, and %" PRIu64

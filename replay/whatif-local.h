@@ -12,6 +12,8 @@ struct spht_wpage {
 	uint64_t side[SPHT_MMU_WORDS]; /* came along with a build or fault, not used yet */
 	uint64_t lack[SPHT_MMU_WORDS]; /* the recording's KVM has it, the what-if has not */
 	uint64_t queued[SPHT_MMU_WORDS]; /* requested, build not started */
+	uint32_t next_of_table; /* + 1: another page of its guest table that holds such entries */
+	bool listed;
 	uint64_t *ready_ns; /* by index: when built; allocated with the first build */
 	bool by_helper; /* created by the helper, not yet by the recording */
 };
@@ -30,6 +32,12 @@ struct spht_request {
 	bool dead; /* cancelled; takes no place */
 };
 
+/* A vCPU's virtual time. */
+struct spht_wvcpu {
+	uint64_t now_ns;
+	bool started;
+};
+
 struct spht_whatif {
 	struct spht_host host; /* first: hooks get a pointer to it */
 	const struct spht_whatif_config *c;
@@ -37,12 +45,13 @@ struct spht_whatif {
 	struct spht_mmu mmu;
 	struct spht_wpage *pages; /* by page id */
 	uint8_t **state; /* by table id: SPHT_GPTE_* of 512 entries */
-	uint32_t *table_page; /* by table id: page + 1 that holds helper or side entries of it */
+	uint32_t *table_pages; /* by table id: page + 1 that holds helper or side entries of it */
 	uint32_t nr_tables;
 	struct spht_wregion *regions; /* by region id */
 	size_t next_change;
 	uint32_t next_drop;
-	uint64_t *vcpu_ns; /* virtual time by vcpu_id */
+	uint64_t t_start; /* first exit of any vCPU, recording's clock */
+	struct spht_wvcpu *vcpus; /* virtual time by vcpu_id */
 	uint32_t nr_vcpus;
 	void *hstate;
 	bool no_memory;
@@ -71,6 +80,8 @@ static inline bool spht_w_legal(const struct spht_whatif *w, uint8_t state)
 /* Is the entry present, and its path linked, for @vpn? */
 bool spht_w_reaches(const struct spht_whatif *w, uint32_t path, uint32_t page,
 		    unsigned int leaf_level, unsigned int index, uint64_t vpn);
+/* Has changes of @table looked up in @page, which holds entries of a helper's making. */
+void spht_w_list(struct spht_whatif *w, uint32_t table, uint32_t page);
 /* Takes a helper-built or side entry out of the books as unused. */
 void spht_w_unuse(struct spht_whatif *w, uint32_t page, unsigned int index);
 

@@ -54,7 +54,7 @@ static void zap(struct spht_whatif *w, uint32_t page)
 static void guest_change(struct spht_whatif *w, const struct spht_change *c)
 {
 	uint8_t *st = w->state[c->table], old;
-	uint32_t page = w->table_page[c->table];
+	bool gone;
 
 	if (!st) {
 		st = calloc(SPHT_PT_ENTRIES, 1);
@@ -66,16 +66,30 @@ static void guest_change(struct spht_whatif *w, const struct spht_change *c)
 	}
 	old = st[c->index];
 	st[c->index] = c->state;
-	if (!page--)
-		return;
-	if ((old & SPHT_GPTE_PRESENT) &&
-	    (!(c->state & SPHT_GPTE_PRESENT) || ((old ^ c->state) & SPHT_GPTE_GENERATION)) &&
-	    (spht_bit(w->pages[page].helper, c->index) || spht_bit(w->pages[page].side, c->index)))
-		drop(w, page, c->index);
-	if (w->pages[page].by_helper) {
-		w->pages[page].by_helper = false;
-		w->acc->helper_exits++;
+	gone = (old & SPHT_GPTE_PRESENT) &&
+	       (!(c->state & SPHT_GPTE_PRESENT) || ((old ^ c->state) & SPHT_GPTE_GENERATION));
+	for (uint32_t next = w->table_pages[c->table]; next;) {
+		uint32_t page = next - 1;
+		struct spht_wpage *p = &w->pages[page];
+
+		next = p->next_of_table;
+		if (gone && (spht_bit(p->helper, c->index) || spht_bit(p->side, c->index)))
+			drop(w, page, c->index);
+		w->acc->helper_exits += p->by_helper;
+		p->by_helper = false;
 	}
+}
+
+/* @page holds entries that the recording's KVM has not: changes of its table concern it. */
+void spht_w_list(struct spht_whatif *w, uint32_t table, uint32_t page)
+{
+	struct spht_wpage *p = &w->pages[page];
+
+	if (p->listed)
+		return;
+	p->listed = true;
+	p->next_of_table = w->table_pages[table];
+	w->table_pages[table] = page + 1;
 }
 
 /* Everything that took effect up to and with step @step. */
@@ -232,7 +246,7 @@ static void own_prefetch(struct spht_whatif *w, const struct spht_step *s)
 		spht_mmu_set(&w->mmu, s->page, i, st & SPHT_GPTE_WRITABLE);
 		spht_bit_set(w->pages[s->page].side, i);
 		spht_bit_clear(w->pages[s->page].lack, i);
-		w->table_page[s->table] = s->page + 1;
+		spht_w_list(w, s->table, s->page);
 		w->acc->divergence++;
 	}
 }
@@ -468,13 +482,19 @@ static bool is_extra(const struct spht_whatif *w, const struct spht_step *s)
 	return spht_bit(p->helper, s->index) || spht_bit(p->side, s->index);
 }
 
+/* A fault that set A or D can only be spared by a helper that may build without A. */
+static bool may_avoid(const struct spht_whatif *w, const struct spht_step *s)
+{
+	return s->cls != SPHT_CLASS_AD || w->c->legality == SPHT_LEGAL_PRESENT;
+}
+
 static void step_fault(struct spht_whatif *w, const struct spht_step *s, uint32_t step)
 {
 	bool base = s->flags & SPHT_STEP_BASE, have = false, avoided = false, granted = false;
 
 	w->acc->f_base += (s->flags & (SPHT_STEP_BASE | SPHT_STEP_UNMODELLED)) != 0;
 	learn_region(w, s);
-	if (base && !(s->flags & SPHT_STEP_FORCED)) {
+	if (base && !(s->flags & SPHT_STEP_FORCED) && may_avoid(w, s)) {
 		if (w->c->spec->h->foresee)
 			granted = oracle(w, s, step);
 		have = spht_w_reaches(w, s->path, s->page, s->leaf_level, s->index, s->vpn);
@@ -494,7 +514,8 @@ static void step_fault(struct spht_whatif *w, const struct spht_step *s, uint32_
 	proven_touch(w, s);
 	if (base || (s->flags & SPHT_STEP_UNMODELLED))
 		w->acc->remaining++;
-	if (s->flags & SPHT_STEP_HAS_LEAF)
+	/* A fault of the guest's own asks for no shadow entry: the request stands. */
+	if ((s->flags & SPHT_STEP_HAS_LEAF) && s->cls != SPHT_CLASS_GUEST)
 		meet_helper(w, s);
 	fault_happens(w, s, step);
 	tell_heuristic(w, s);
@@ -505,20 +526,32 @@ static uint64_t scaled(const struct spht_whatif *w, uint64_t ns)
 	return w->c->clock_real ? ns : (uint64_t)((double)ns * w->c->guest_time_scale);
 }
 
+/* What an exit takes: as recorded less the cost of recording it, or by the profile. */
+static uint64_t exit_cost(const struct spht_whatif *w, uint64_t recorded_ns, uint64_t profile_ns)
+{
+	if (!w->c->clock_real)
+		return profile_ns;
+	return recorded_ns * 100 / (100 + w->c->costs->tracing_percent);
+}
+
 /* Brings the vCPU's clock to the exit: guest time, and the exits that are no steps. */
 static void advance_clock(struct spht_whatif *w, const struct spht_step *s)
 {
-	uint64_t *t = &w->vcpu_ns[s->vcpu];
+	struct spht_wvcpu *v = &w->vcpus[s->vcpu];
 
-	*t += scaled(w, s->gap_ns);
-	*t += w->c->clock_real ? s->other_ns : s->other_exits * w->c->costs->other_exit_ns;
-	w->now_ns = *t;
+	/* vCPUs start together, as far as the recording says. */
+	if (!v->started)
+		v->now_ns = scaled(w, s->t_exit - w->t_start);
+	v->started = true;
+	v->now_ns += scaled(w, s->gap_ns);
+	v->now_ns += exit_cost(w, s->other_ns, s->other_exits * w->c->costs->other_exit_ns);
+	w->now_ns = v->now_ns;
 }
 
 static void run_step(struct spht_whatif *w, uint32_t step)
 {
 	const struct spht_step *s = &w->c->steps->v[step];
-	uint64_t before = w->acc->avoided_direct + w->acc->avoided_side;
+	uint64_t before = w->acc->avoided_direct + w->acc->avoided_side, cost;
 
 	if (step)
 		advance_world(w, step - 1);
@@ -526,17 +559,20 @@ static void run_step(struct spht_whatif *w, uint32_t step)
 		lose(w);
 		return;
 	}
+	if (s->flags & SPHT_STEP_LOOSE) {
+		apply_exogenous(w, s, step);
+		return;
+	}
 	advance_clock(w, s);
 	spht_helper_run(w, w->now_ns);
 	apply_exogenous(w, s, step);
-	if (!(s->flags & SPHT_STEP_PF)) {
-		w->vcpu_ns[s->vcpu] += s->gap_ns || s->window_ns ? w->c->costs->other_exit_ns : 0;
-		return;
+	cost = w->c->costs->other_exit_ns;
+	if (s->flags & SPHT_STEP_PF) {
+		cost = w->c->costs->exit_ns[s->cls];
+		step_fault(w, s, step);
 	}
-	step_fault(w, s, step);
 	if (w->acc->avoided_direct + w->acc->avoided_side == before)
-		w->vcpu_ns[s->vcpu] += w->c->clock_real ? s->window_ns
-							: w->c->costs->exit_ns[s->cls];
+		w->vcpus[s->vcpu].now_ns += exit_cost(w, s->window_ns, cost);
 }
 
 /* `none` must end where the recording ended, entry by entry. */
@@ -557,20 +593,28 @@ static int whatif_init(struct spht_whatif *w)
 	const struct spht_heuristic *h = c->spec->h;
 	size_t size = h->state_size ? h->state_size(c->spec->params) : 0;
 
-	for (uint32_t i = 0; i < c->steps->nr; i++)
-		if (c->steps->v[i].vcpu >= w->nr_vcpus)
-			w->nr_vcpus = c->steps->v[i].vcpu + 1u;
+	w->t_start = UINT64_MAX;
+	for (uint32_t i = 0; i < c->steps->nr; i++) {
+		const struct spht_step *s = &c->steps->v[i];
+
+		if (s->flags & SPHT_STEP_LOOSE)
+			continue;
+		if (s->vcpu >= w->nr_vcpus)
+			w->nr_vcpus = s->vcpu + 1u;
+		if (s->t_exit < w->t_start)
+			w->t_start = s->t_exit;
+	}
 	spht_mmu_init(&w->mmu, c->shadow);
 	if (spht_mmu_reserve(&w->mmu, c->shadow->pages.nr + 1))
 		return -1;
 	w->nr_tables = c->shadow->tables.nr;
 	w->pages = calloc(w->mmu.nr, sizeof(*w->pages));
 	w->state = calloc(w->nr_tables + 1u, sizeof(*w->state));
-	w->table_page = calloc(w->nr_tables + 1u, sizeof(*w->table_page));
+	w->table_pages = calloc(w->nr_tables + 1u, sizeof(*w->table_pages));
 	w->regions = calloc(c->shadow->regions.nr + 1u, sizeof(*w->regions));
-	w->vcpu_ns = calloc(w->nr_vcpus + 1u, sizeof(*w->vcpu_ns));
+	w->vcpus = calloc(w->nr_vcpus + 1u, sizeof(*w->vcpus));
 	w->hstate = calloc(1, size + 1);
-	if (!w->pages || !w->state || !w->table_page || !w->regions || !w->vcpu_ns || !w->hstate ||
+	if (!w->pages || !w->state || !w->table_pages || !w->regions || !w->vcpus || !w->hstate ||
 	    spht_helper_init(w))
 		return -1;
 	if (h->init)
@@ -586,9 +630,9 @@ static void whatif_close(struct spht_whatif *w)
 		free(w->state[i]);
 	free(w->pages);
 	free(w->state);
-	free(w->table_page);
+	free(w->table_pages);
 	free(w->regions);
-	free(w->vcpu_ns);
+	free(w->vcpus);
 	free(w->hstate);
 	spht_helper_close(w);
 	spht_mmu_close(&w->mmu);

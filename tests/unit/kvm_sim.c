@@ -388,10 +388,12 @@ void sim_step(struct sim *s)
 	} else if (what < 75) { /* in order, as programs go */
 		for (unsigned int k = 0; k < 8 && i + k < 48; k++)
 			sim_access(s, vpn + k, false);
-	} else if (what < 85) { /* munmap(): seen by the next fault */
+	} else if (what < 85) { /* munmap(), seen by the next fault */
 		if (pte & SPHT_PTE_P) {
 			sim_store(s, t, i, 0);
 			sim_flush(s);
+			if (!s->silent)
+				sim_access(s, vpn, false);
 		}
 	} else if (what < 90) {
 		sim_flush(s);
