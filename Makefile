@@ -82,9 +82,11 @@ UNIT_TESTS := tests/unit/test_record_child.c tests/unit/test_record_settings.c \
 	tests/unit/test_heuristics.c tests/unit/test_spec.c tests/unit/test_trace.c \
 	tests/unit/test_damage.c tests/unit/test_sums.c \
 	tests/unit/test_assemble.c tests/unit/test_mmu.c tests/unit/test_guest.c \
-	tests/unit/test_account.c tests/unit/test_costs.c
+	tests/unit/test_account.c tests/unit/test_costs.c tests/unit/test_windows.c \
+	tests/unit/test_observed.c tests/unit/test_fidelity.c tests/unit/test_whatif.c \
+	tests/unit/test_oracle.c
 # What several of them share.
-UNIT_LIB_SRCS := tests/unit/trace_util.c
+UNIT_LIB_SRCS := tests/unit/trace_util.c tests/unit/kvm_sim.c
 
 MAN1 := $(wildcard docs/spht-trace.1 docs/spht-replay.1 docs/spht-record.1)
 MAN5 := $(wildcard docs/spht-trace.5)

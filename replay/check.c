@@ -30,7 +30,8 @@ static int believe(struct spht_observed *o, const struct spht_obs_where *w,
 	struct spht_mmu_page *p = &o->mmu.pages[w->page];
 	struct spht_obs_info *info;
 
-	if (!p->exists && !o->pages[w->page].seen && spht_obs_got_unsync(o, x, w->page) < 0) {
+	if (!p->exists && !o->pages[w->page].seen && (x->requested || (x->pfec & SPHT_PF_P)) &&
+	    spht_obs_got_unsync(o, x, w->page) < 0) {
 		/* Used without ever having been got: it is older than the trace. */
 		if (spht_obs_assume(o, w->page))
 			return -2;

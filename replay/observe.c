@@ -253,7 +253,8 @@ static int op_set(struct spht_observed *o, struct spht_obs_where *w, const struc
 		bool demand = index == w->index && !w->demand_done;
 
 		page = w->page;
-		if (bind_frame(o, frame, page))
+		/* Its creation was lost: it exists all the same. */
+		if (spht_obs_assume(o, page) || bind_frame(o, frame, page))
 			return -1;
 		kind = demand ? SPHT_DO_SET : SPHT_DO_PREFETCH;
 		if (demand)
@@ -321,6 +322,10 @@ static int apply_ops(struct spht_observed *o, struct spht_obs_vcpu *v, struct sp
 		case SPHT_OP_GET:
 			spht_obs_check_leaf(o, w, op);
 			ret = op_get(o, v, op, x->preamble);
+			/* Made for this very fault: nothing was in it, whatever a loss left open. */
+			if (op->created && w->has_leaf &&
+			    spht_obs_page(o, op->gfn, op->role) == w->page)
+				w->before = w->unknown = 0;
 			break;
 		case SPHT_OP_SET:
 			ret = op_set(o, w, op, requested, x->preamble);

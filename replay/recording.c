@@ -75,6 +75,8 @@ static int feed(struct spht_recording *r, struct spht_reader *reader, struct sph
 		}
 		r->complete = false;
 	}
+	/* Blocks in the middle that cannot be read show only now. */
+	r->complete = r->complete && spht_reader_complete(reader);
 	return spht_assemble_finish(a, err);
 }
 

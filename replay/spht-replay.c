@@ -440,7 +440,10 @@ static int replay_one(const struct args *a, const char *path, FILE *csv, bool *c
 	int ret;
 
 	if (spht_recording_load(&rec, path, &load, &err)) {
-		fprintf(stderr, "%sspht-replay: %s\n", load.progress ? "\r\033[K" : "", err.text);
+		bool named = !strcmp(path, "-") || !strncmp(err.text, path, strlen(path));
+
+		fprintf(stderr, "%sspht-replay: %s%s%s\n", load.progress ? "\r\033[K" : "",
+			named ? "" : path, named ? "" : ": ", err.text);
 		return EXIT_INPUT;
 	}
 	if (load.progress)

@@ -54,7 +54,7 @@ static void zap(struct spht_whatif *w, uint32_t page)
 static void guest_change(struct spht_whatif *w, const struct spht_change *c)
 {
 	uint8_t *st = w->state[c->table], old;
-	bool gone;
+	bool gone, weaker;
 
 	if (!st) {
 		st = calloc(SPHT_PT_ENTRIES, 1);
@@ -66,15 +66,22 @@ static void guest_change(struct spht_whatif *w, const struct spht_change *c)
 	}
 	old = st[c->index];
 	st[c->index] = c->state;
+	/* The sync that comes with the flush drops what lost A, and takes W from what lost D. */
 	gone = (old & SPHT_GPTE_PRESENT) &&
-	       (!(c->state & SPHT_GPTE_PRESENT) || ((old ^ c->state) & SPHT_GPTE_GENERATION));
+	       (!(c->state & SPHT_GPTE_PRESENT) || ((old ^ c->state) & SPHT_GPTE_GENERATION) ||
+		(old & ~c->state & SPHT_GPTE_A));
+	weaker = old & ~c->state & SPHT_GPTE_WRITABLE;
 	for (uint32_t next = w->table_pages[c->table]; next;) {
 		uint32_t page = next - 1;
 		struct spht_wpage *p = &w->pages[page];
 
 		next = p->next_of_table;
-		if (gone && (spht_bit(p->helper, c->index) || spht_bit(p->side, c->index)))
-			drop(w, page, c->index);
+		if (spht_bit(p->helper, c->index) || spht_bit(p->side, c->index)) {
+			if (gone)
+				drop(w, page, c->index);
+			else if (weaker)
+				spht_bit_clear(w->mmu.pages[page].writable, c->index);
+		}
 		w->acc->helper_exits += p->by_helper;
 		p->by_helper = false;
 	}
@@ -310,20 +317,29 @@ static void use_entry(struct spht_whatif *w, const struct spht_step *s)
 	spht_bit_clear(p->side, s->index);
 }
 
-/* The fault takes its own prefetch with it: what nobody built is missing now. */
-static void miss_prefetch(struct spht_whatif *w, const struct spht_step *s)
+/* What the recording's prefetch set here and the what-if has already is KVM's own from now on. */
+static void keep_prefetched(struct spht_whatif *w, const struct spht_step *s)
 {
 	const struct spht_do *d = w->c->steps->dos + s->first_do;
 
 	for (uint32_t i = 0; i < s->nr_do; i++, d++) {
 		if (d->kind == SPHT_DO_SET || d->kind == SPHT_DO_PREFETCH)
 			match_writable(w, d);
-		if (d->kind != SPHT_DO_PREFETCH)
-			continue;
-		if (spht_bit(w->mmu.pages[d->page].present, d->index)) {
+		if (d->kind == SPHT_DO_PREFETCH &&
+		    spht_bit(w->mmu.pages[d->page].present, d->index))
 			made_by_kvm(w, d);
+	}
+}
+
+/* The fault takes its own prefetch with it: what nobody built is missing now. */
+static void miss_prefetch(struct spht_whatif *w, const struct spht_step *s)
+{
+	const struct spht_do *d = w->c->steps->dos + s->first_do;
+
+	for (uint32_t i = 0; i < s->nr_do; i++, d++) {
+		if (d->kind != SPHT_DO_PREFETCH ||
+		    spht_bit(w->mmu.pages[d->page].present, d->index))
 			continue;
-		}
 		spht_bit_set(w->pages[d->page].lack, d->index);
 		w->acc->new_exits_hi++;
 	}
@@ -346,12 +362,14 @@ static void proven_touch(struct spht_whatif *w, const struct spht_step *s)
 	spht_mmu_set(&w->mmu, s->page, s->index, false);
 }
 
-/* Will the world show the entry right after this step? */
-static bool known_after(const struct spht_whatif *w, uint32_t table, unsigned int index,
-			uint32_t step)
+/* Does the world show the entry now or right after this step? */
+static bool known_around(const struct spht_whatif *w, uint32_t table, unsigned int index,
+			 uint32_t step)
 {
 	uint8_t st = spht_w_state(w, table, index);
 
+	if (spht_w_legal(w, st))
+		return true;
 	for (size_t i = w->next_change; i < w->c->nr_changes && w->c->changes[i].step <= step; i++)
 		if (w->c->changes[i].table == table && w->c->changes[i].index == index)
 			st = w->c->changes[i].state;
@@ -360,7 +378,7 @@ static bool known_after(const struct spht_whatif *w, uint32_t table, unsigned in
 
 /*
  * What avoiding this fault would be charged: entries that its prefetch brought
- * and that not even a helper without latency could build right after.
+ * and that not even a helper without latency could build before or right after.
  */
 static double loss_of(const struct spht_whatif *w, const struct spht_step *s, uint32_t step)
 {
@@ -370,7 +388,7 @@ static double loss_of(const struct spht_whatif *w, const struct spht_step *s, ui
 	for (uint32_t i = 0; i < s->nr_do; i++, d++) {
 		if (d->kind != SPHT_DO_PREFETCH ||
 		    spht_bit(w->mmu.pages[d->page].present, d->index) ||
-		    known_after(w, s->table, d->index, step))
+		    known_around(w, s->table, d->index, step))
 			continue;
 		switch (w->c->world) {
 		case SPHT_WORLD_STRICT:
@@ -505,6 +523,10 @@ static void step_fault(struct spht_whatif *w, const struct spht_step *s, uint32_
 	/* What the fault itself showed holds from here on, for the entries beside it too. */
 	if (avoided) {
 		use_entry(w, s);
+		/* Before the world moves on: strict forgets what nothing shows later. */
+		keep_prefetched(w, s);
+		if (granted)
+			oracle_neighbours(w, s);
 		advance_world(w, step);
 		if (granted)
 			oracle_neighbours(w, s);

@@ -18,7 +18,7 @@ if command -v shellcheck >/dev/null; then
 	# It cannot follow lib.sh by a computed name, nor see what `check` calls.
 	# shellcheck disable=SC2046 # no blanks in the names
 	check "shellcheck has nothing to say" \
-		shellcheck -x -e SC1090,SC1091,SC2317 tests/cli/lib.sh $(scripts 'sh$')
+		shellcheck -S warning -x -e SC1090,SC1091,SC2317 tests/cli/lib.sh $(scripts 'sh$')
 else
 	skip "shellcheck has nothing to say" "shellcheck is not installed"
 fi

@@ -104,6 +104,7 @@ static void each_number_of_a_file_goes_to_its_place(void **unused)
 	json_object_set_new(root, "name", json_string("mine"));
 	for (size_t i = 0; i < ARRAY_SIZE(ns); i++)
 		set_value(root, ns[i], json_integer((json_int_t)(1000 + i)));
+	set_value(root, "tracing_percent", json_integer(33));
 	set_value(root, "queue_limit", json_integer(17));
 	set_value(root, "touch_probability", json_real(0.25));
 	assert_int_equal(load_json(root, &c, &err), 0);
@@ -116,6 +117,7 @@ static void each_number_of_a_file_goes_to_its_place(void **unused)
 	assert_int_equal(c.helper_read_ns, 1011);
 	assert_int_equal(c.helper_build_ns, 1012);
 	assert_int_equal(c.helper_page_ns, 1013);
+	assert_int_equal(c.tracing_percent, 33);
 	assert_int_equal(c.queue_limit, 17);
 	assert_true(c.touch_probability == 0.25);
 }
@@ -140,7 +142,7 @@ static void missing_number_is_an_error_that_names_it(void **unused)
 		assert_refused(root, key);
 		n++;
 	}
-	assert_int_equal(n, 16);
+	assert_int_equal(n, 17);
 	json_decref(all);
 }
 

@@ -539,8 +539,8 @@ static void role_words_are_read_as_the_recording_kernel_wrote_them(void **unused
 
 static void kernel_whose_role_words_nobody_knows_is_refused(void **unused)
 {
-	static const char *const unknown[] = {"2.6.31", "2.6.39", "3.0.1", "5.9.16", "6.19.0", "7.1",
-					      "7.3",    "",      "linux",  NULL};
+	static const char *const unknown[] = {"2.6.31", "2.6.39", "3.0.1", "5.9.16", "6.19.0",
+					      "7.1",    "7.3",    "",      "linux",  NULL};
 	struct spht_error err;
 
 	(void)unused;

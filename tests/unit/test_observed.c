@@ -3,178 +3,7 @@
  * The observed MMU: what it believes before each fault, and how that is held
  * against what the hardware and KVM did.
  */
-#include "events.h"
-#include "kvm_sim.h"
-#include "replay/observe.h"
-
-#define P          SPHT_PF_P
-#define W          SPHT_PF_W
-#define U          SPHT_PF_U
-#define FETCH      SPHT_PF_FETCH
-
-#define VPN(t, i)  ((uint64_t)(t) << 9 | (i))
-#define TABLE_GFN  SIM_TABLE_GFN
-#define FRAME(vpn) (0x9000 + ((vpn) >> 9))
-
-struct rig {
-	struct feeder f;
-	struct spht_observed *o;
-	const struct spht_fidelity *fid;
-	unsigned int vcpu;
-};
-
-static void rig_open_raw(struct rig *r, unsigned int window)
-{
-	struct spht_error err;
-
-	*r = (struct rig){.f = {.ts = 1000, .tick = 10, .tid = 100}};
-	r->o = spht_observed_open(spht_role_layout("6.1.0", &err), window);
-	assert_non_null(r->o);
-	r->f.assemble = spht_assemble_open(true, spht_observed_exit, r->o);
-	assert_non_null(r->f.assemble);
-	r->fid = spht_observed_fidelity(r->o);
-}
-
-static void put(struct rig *r, struct spht_event e)
-{
-	feed(&r->f, e);
-}
-
-static void other_exit(struct rig *r, uint32_t reason)
-{
-	put(r, ev_exit_svm(reason, 0, 0, r->vcpu));
-	put(r, ev_entry(r->vcpu));
-}
-
-static void load_cr3(struct rig *r, uint64_t gfn, bool created)
-{
-	put(r, ev_exit_svm(SVM_CR3, 0, 0, r->vcpu));
-	put(r, ev_cr3(gfn << 12));
-	put(r, created ? ev_created(gfn, ROLE(4)) : ev_found(gfn, ROLE(4), false));
-	put(r, ev_entry(r->vcpu));
-}
-
-/* A guest whose root, level-3, level-2 and first level-1 pages have just been made. */
-static void rig_open(struct rig *r)
-{
-	rig_open_raw(r, 8);
-	load_cr3(r, SIM_ROOT_GFN, true);
-}
-
-static void rig_close(struct rig *r)
-{
-	spht_assemble_close(r->f.assemble);
-	spht_observed_close(r->o);
-}
-
-/* Parts of a #PF exit. */
-static void begin(struct rig *r, uint64_t vpn, uint32_t code, uint64_t pte)
-{
-	const uint64_t walk[4] = {PTE(SIM_L3_GFN, TABLE), PTE(SIM_L2_GFN, TABLE),
-				  PTE(TABLE_GFN + (vpn >> 9), TABLE), pte};
-
-	feed_pf(&r->f, vpn << 12, code, r->vcpu);
-	put(r, ev_walk(vpn << 12, code));
-	feed_elems(&r->f, 4, walk, 4);
-}
-
-static void make_path(struct rig *r, uint64_t vpn)
-{
-	put(r, ev_created(SIM_L3_GFN, ROLE(3)));
-	put(r, ev_created(SIM_L2_GFN, ROLE(2)));
-	put(r, ev_created(TABLE_GFN + (vpn >> 9), ROLE(1)));
-}
-
-static void set(struct rig *r, uint64_t vpn, uint64_t spte)
-{
-	put(r, ev_set(spht_pte_gfn(spte), spte, SPTEP(FRAME(vpn), vpn & 511), 1));
-}
-
-static void end(struct rig *r)
-{
-	put(r, ev_entry(r->vcpu));
-}
-
-/* A whole hidden fault; @spte becomes the entry. */
-static void hidden(struct rig *r, uint64_t vpn, uint32_t code, uint64_t pte, uint64_t spte)
-{
-	begin(r, vpn, code, pte);
-	put(r, ev_requested(spht_pte_gfn(pte), 1));
-	set(r, vpn, spte);
-	end(r);
-}
-
-/* The first fault of all, which makes the path to the first table. */
-static void first_fault(struct rig *r)
-{
-	begin(r, VPN(1, 0), U, PTE(0x700, DIRTY));
-	make_path(r, VPN(1, 0));
-	put(r, ev_requested(0x700, 1));
-	set(r, VPN(1, 0), SPTE_W(0x700));
-	end(r);
-}
-
-static void guest_fault(struct rig *r, uint64_t vpn, uint32_t code, uint64_t pte)
-{
-	uint32_t injected = (code & ~P) | (pte & SPHT_PTE_P ? P : 0);
-
-	begin(r, vpn, code, pte);
-	put(r, ev_walker_error(injected));
-	put(r, ev_inject(14, injected));
-	end(r);
-}
-
-static void write_page_table(struct rig *r, unsigned int table)
-{
-	/* Its page is mapped by entry @table of table 0. */
-	begin(r, VPN(0, table), W | U, PTE(TABLE_GFN + table, DIRTY));
-	put(r, ev_requested(TABLE_GFN + table, 1));
-	put(r, ev_unsync(TABLE_GFN + table, ROLE(1)));
-	set(r, VPN(0, table), SPTE_W(TABLE_GFN + table));
-	end(r);
-}
-
-static void sync_table(struct rig *r, unsigned int table)
-{
-	put(r, ev_exit_svm(SVM_CR3, 0, 0, r->vcpu));
-	put(r, ev_sync(TABLE_GFN + table, ROLE(1)));
-	put(r, ev_entry(r->vcpu));
-}
-
-static bool present(struct rig *r, uint64_t vpn)
-{
-	uint32_t page =
-		spht_shadow_page(spht_observed_shadow(r->o), TABLE_GFN + (vpn >> 9), ROLE(1));
-
-	return spht_mmu_present(spht_observed_mmu(r->o), page, vpn & 511);
-}
-
-static bool writable(struct rig *r, uint64_t vpn)
-{
-	uint32_t page =
-		spht_shadow_page(spht_observed_shadow(r->o), TABLE_GFN + (vpn >> 9), ROLE(1));
-
-	return spht_bit(spht_observed_mmu(r->o)->pages[page].writable, vpn & 511);
-}
-
-static const struct spht_step *last_step(const struct rig *r)
-{
-	const struct spht_steps *s = spht_observed_steps(r->o);
-
-	assert_true(s->nr > 0);
-	return &s->v[s->nr - 1];
-}
-
-/* The one check 1 that the last fault made, against the state before. */
-static void assert_believed(struct rig *r, const struct spht_fidelity *before, enum spht_class cls,
-			    unsigned int p, unsigned int belief)
-{
-	for (unsigned int c = 0; c < SPHT_CLASS_NR; c++)
-		for (unsigned int bit = 0; bit < 2; bit++)
-			for (unsigned int b = 0; b < SPHT_BELIEF_NR; b++)
-				assert_int_equal(r->fid->pbit[c][bit][b] - before->pbit[c][bit][b],
-						 c == cls && bit == p && b == belief);
-}
+#include "machine.h"
 
 /* Check 1: the P bit */
 
@@ -445,6 +274,24 @@ static void guest_fault_with_p_clear_takes_the_entry_away_without_a_verdict(void
 	rig_close(&r);
 }
 
+static void guest_fault_under_a_table_never_shadowed_does_not_make_its_page(void **unused)
+{
+	struct rig r;
+
+	(void)unused;
+	rig_open(&r);
+	first_fault(&r);
+	guest_fault(&r, VPN(2, 9), U, 0);
+	begin(&r, VPN(2, 9), U, PTE(0x709, DIRTY));
+	put(&r, ev_created(TABLE_GFN + 2, ROLE(1)));
+	put(&r, ev_requested(0x709, 1));
+	set(&r, VPN(2, 9), SPTE_W(0x709));
+	end(&r);
+	assert_int_equal(r.fid->get_page[true][true], 0);
+	assert_int_equal(r.fid->get_page[false][true], 5);
+	rig_close(&r);
+}
+
 static void sync_printed_after_a_zap_is_no_sync(void **unused)
 {
 	struct rig r;
@@ -675,310 +522,7 @@ static void emulated_store_drops_a_leaf_entry_of_every_page_of_that_table(void *
 	rig_close(&r);
 }
 
-/* Checks 2 and 3: what a prefetch group says */
-
-static void prefetch(struct rig *r, uint64_t vpn, uint64_t gfn)
-{
-	set(r, vpn, SPTE_PRE_W(gfn));
-}
-
-/* A fault on entry 8 + @self, whose group set the entries in @bits (of 8). */
-static void group(struct rig *r, unsigned int self, unsigned int bits)
-{
-	uint64_t vpn = VPN(1, 8 + self);
-
-	begin(r, vpn, U, PTE(0x708 + self, DIRTY));
-	put(r, ev_requested(0x708 + self, 1));
-	set(r, vpn, SPTE_W(0x708 + self));
-	for (unsigned int i = 0; i < 8; i++)
-		if (bits >> i & 1)
-			prefetch(r, VPN(1, 8 + i), 0x708 + i);
-	end(r);
-}
-
-static void prefetched_entry_must_have_been_absent(void **unused)
-{
-	struct rig r;
-
-	(void)unused;
-	rig_open(&r);
-	first_fault(&r);
-	group(&r, 0, 0x3e);
-	assert_int_equal(r.fid->prefetched[0], 5);
-	assert_int_equal(r.fid->prefetched[1], 0);
-	for (unsigned int i = 0; i < 8; i++)
-		assert_int_equal(present(&r, VPN(1, 8 + i)), i < 6);
-	/* The same once more: KVM skips what is present, so all had gone. */
-	group(&r, 0, 0x0e);
-	assert_int_equal(r.fid->prefetched[0], 5);
-	assert_int_equal(r.fid->prefetched[1], 3);
-	assert_true(present(&r, VPN(1, 9)));
-	rig_close(&r);
-}
-
-static void entry_passed_over_below_a_set_one_was_present(void **unused)
-{
-	struct rig r;
-
-	(void)unused;
-	rig_open(&r);
-	first_fault(&r);
-	hidden(&r, VPN(1, 10), U, PTE(0x70a, DIRTY), SPTE_W(0x70a));
-	group(&r, 0, 0x32); /* 1, 4 and 5: 2 and 3 were passed over */
-	assert_int_equal(r.fid->kept[0], 1); /* 2 is known */
-	assert_int_equal(r.fid->kept[1], 1); /* 3 is not: but there it is */
-	assert_true(present(&r, VPN(1, 11)));
-	assert_false(present(&r, VPN(1, 14)));
-	rig_close(&r);
-}
-
-static void group_ends_at_the_first_absent_entry_above_its_last(void **unused)
-{
-	struct rig r;
-
-	(void)unused;
-	rig_open(&r);
-	first_fault(&r);
-	hidden(&r, VPN(1, 12), U, PTE(0x70c, DIRTY), SPTE_W(0x70c));
-	group(&r, 0, 0x0e); /* 1, 2, 3; 4 was there; 5 stopped it */
-	assert_true(last_step(&r)->flags & SPHT_STEP_STOP);
-	assert_int_equal(last_step(&r)->stop, 8 + 5);
-	group(&r, 6, 0); /* 5 again; 7 is above it and was never reached */
-	assert_true(last_step(&r)->flags & SPHT_STEP_STOP);
-	assert_int_equal(last_step(&r)->stop, 8 + 5);
-	group(&r, 5, 0x80);
-	assert_false(last_step(&r)->flags & SPHT_STEP_STOP);
-	rig_close(&r);
-}
-
-static void stop_of_a_group_is_evidence_against_the_guests_entry(void **unused)
-{
-	const struct spht_change *c;
-	struct spht_error err;
-	bool refused = false;
-	struct rig r;
-	size_t nr;
-
-	(void)unused;
-	rig_open(&r);
-	first_fault(&r);
-	group(&r, 0, 0x0e);
-	assert_int_equal(spht_observed_finish(r.o, &err), 0);
-	c = spht_guest_changes(spht_observed_guest(r.o), SPHT_WORLD_INFERRED, &nr);
-	for (size_t i = 0; i < nr; i++)
-		refused |= c[i].index == 12 && c[i].state == SPHT_GPTE_DECIDED;
-	assert_true(refused);
-	rig_close(&r);
-}
-
-static void group_around_an_mmio_entry_has_an_end_too(void **unused)
-{
-	struct rig r;
-
-	(void)unused;
-	rig_open(&r);
-	first_fault(&r);
-	begin(&r, VPN(1, 8), U, PTE(0xfec00, DIRTY));
-	put(&r, ev_requested(0xfec00, 1));
-	put(&r, ev_bare(SPHT_EV_MARK_MMIO_SPTE)); /* in place of a set_spte */
-	prefetch(&r, VPN(1, 9), 0x709);
-	prefetch(&r, VPN(1, 10), 0x70a);
-	put(&r, ev_emulate(0x401000));
-	end(&r);
-	assert_int_equal(last_step(&r)->cls, SPHT_CLASS_MMIO);
-	assert_true(present(&r, VPN(1, 10)));
-	assert_true(last_step(&r)->flags & SPHT_STEP_STOP);
-	assert_int_equal(last_step(&r)->stop, 11);
-	rig_close(&r);
-}
-
-/* Spurious faults */
-
-static void spurious_fault_proves_its_entry_present(void **unused)
-{
-	struct rig r;
-
-	(void)unused;
-	rig_open(&r);
-	first_fault(&r);
-	begin(&r, VPN(1, 0), U, PTE(0x700, DIRTY));
-	put(&r, ev_requested(0x700, 1));
-	end(&r);
-	assert_int_equal(r.fid->spurious[0], 1);
-	begin(&r, VPN(1, 9), U, PTE(0x709, DIRTY));
-	put(&r, ev_requested(0x709, 1));
-	end(&r);
-	assert_int_equal(r.fid->spurious[1], 1);
-	assert_true(present(&r, VPN(1, 9)));
-	rig_close(&r);
-}
-
-/* Check 4 */
-
-static void pages_are_checked_for_being_made_or_found(void **unused)
-{
-	struct rig r;
-
-	(void)unused;
-	rig_open(&r);
-	first_fault(&r); /* root and three more made */
-	assert_int_equal(r.fid->get_page[false][true], 4);
-	put(&r, ev_found(TABLE_GFN + 1, ROLE(1), false));
-	assert_int_equal(r.fid->get_page[true][false], 1);
-	put(&r, ev_created(TABLE_GFN + 1, ROLE(1))); /* and was never zapped */
-	assert_int_equal(r.fid->get_page[true][true], 1);
-	put(&r, ev_zap(TABLE_GFN + 1, ROLE(1)));
-	put(&r, ev_found(TABLE_GFN + 1, ROLE(1), false));
-	assert_int_equal(r.fid->get_page[false][false], 1);
-	put(&r, ev_found(TABLE_GFN + 5, ROLE(1), false)); /* older than the recording */
-	assert_int_equal(r.fid->get_page[false][false], 1);
-	assert_int_equal(r.fid->unknown_start, 1);
-	rig_close(&r);
-}
-
-/* What is not known */
-
-static void state_from_before_the_recording_is_outside_the_score(void **unused)
-{
-	uint64_t agreed, all;
-	struct rig r;
-
-	(void)unused;
-	rig_open_raw(&r, 8);
-	load_cr3(&r, SIM_ROOT_GFN, false); /* found: the table may have any entries */
-	hidden(&r, VPN(1, 0), P | U | W, PTE(0x700, DIRTY), SPTE_W(0x700));
-	hidden(&r, VPN(1, 9), U, PTE(0x709, DIRTY), SPTE_W(0x709));
-	spht_fidelity_score(r.fid, &agreed, &all);
-	assert_int_equal(all, 0);
-	assert_true(r.fid->unknown_start >= 2);
-	/* What was seen is known from then on. */
-	hidden(&r, VPN(1, 9), P | U | W, PTE(0x709, DIRTY), SPTE_W(0x709) | 1ull << 52);
-	spht_fidelity_score(r.fid, &agreed, &all);
-	assert_int_equal(all, 1);
-	rig_close(&r);
-}
-
-static void losing_events_makes_every_belief_unknown_until_the_page_is_made_anew(void **unused)
-{
-	uint64_t agreed, all, all_then;
-	struct rig r;
-
-	(void)unused;
-	rig_open(&r);
-	first_fault(&r);
-	spht_fidelity_score(r.fid, &agreed, &all);
-	put(&r, ev_lost(10));
-	assert_true(last_step(&r)->flags & SPHT_STEP_LOSS);
-	hidden(&r, VPN(1, 0), U, PTE(0x700, DIRTY), SPTE_W(0x700));
-	hidden(&r, VPN(1, 9), U, PTE(0x709, DIRTY), SPTE_W(0x709));
-	spht_fidelity_score(r.fid, &agreed, &all_then);
-	assert_int_equal(all_then, all);
-	put(&r, ev_bare(SPHT_EV_ZAP_ALL_FAST));
-	load_cr3(&r, SIM_ROOT_GFN, true);
-	first_fault(&r);
-	spht_fidelity_score(r.fid, &agreed, &all_then);
-	assert_int_equal(all_then, all + 1);
-	rig_close(&r);
-}
-
-static void preamble_of_a_cut_gives_pages_and_entries_and_no_verdict(void **unused)
-{
-	uint64_t agreed, all;
-	struct spht_fidelity before;
-	struct rig r;
-
-	(void)unused;
-	rig_open_raw(&r, 8);
-	r.f.preamble = true;
-	put(&r, ev_entry(0));
-	put(&r, ev_created(SIM_ROOT_GFN, ROLE(4)));
-	put(&r, ev_created(SIM_L3_GFN, ROLE(3)));
-	put(&r, ev_created(SIM_L2_GFN, ROLE(2)));
-	put(&r, ev_created(TABLE_GFN + 1, ROLE(1)));
-	set(&r, VPN(1, 9), SPTE_W(0x709));
-	set(&r, VPN(1, 10), SPTE_RO(0x70a));
-	r.f.preamble = false;
-	/* The first fault binds the frame of the entries to its page. */
-	load_cr3(&r, SIM_ROOT_GFN, false);
-	hidden(&r, VPN(1, 0), U, PTE(0x700, DIRTY), SPTE_W(0x700));
-	assert_true(present(&r, VPN(1, 9)));
-	assert_true(writable(&r, VPN(1, 9)));
-	assert_true(present(&r, VPN(1, 10)));
-	assert_false(writable(&r, VPN(1, 10)));
-	assert_false(present(&r, VPN(1, 11)));
-	spht_fidelity_score(r.fid, &agreed, &all);
-	assert_int_equal(all, 0);
-	assert_int_equal(r.fid->get_page[false][true], 0);
-	/* One of them may have been dropped before the cut: not held against the model. */
-	before = *r.fid;
-	hidden(&r, VPN(1, 9), U, PTE(0x709, DIRTY), SPTE_W(0x709));
-	assert_believed(&r, &before, SPHT_CLASS_NR, 0, 0);
-	assert_int_equal(r.fid->unknown_start, before.unknown_start + 1);
-	/* The rest of the table is known to be absent. */
-	before = *r.fid;
-	hidden(&r, VPN(1, 20), U, PTE(0x714, DIRTY), SPTE_W(0x714));
-	assert_believed(&r, &before, SPHT_CLASS_HIDDEN, 0, SPHT_BELIEF_ABSENT);
-	rig_close(&r);
-}
-
-static void entry_set_on_a_frame_that_no_page_has_is_counted(void **unused)
-{
-	struct rig r;
-
-	(void)unused;
-	rig_open(&r);
-	first_fault(&r);
-	put(&r, ev_set(0x900, SPTE_PRE_W(0x900), SPTEP(0x9999, 4), 1));
-	assert_int_equal(r.fid->unbound, 1);
-	put(&r, ev_zap(TABLE_GFN + 1, ROLE(1)));
-	set(&r, VPN(1, 4), SPTE_PRE_W(0x900)); /* its page is gone */
-	assert_int_equal(r.fid->unbound, 2);
-	rig_close(&r);
-}
-
-/* Walks that the model cannot follow */
-
-static void walk_that_skips_a_level_resolves_to_nothing(void **unused)
-{
-	static const struct {
-		unsigned int level;
-		uint64_t pte;
-	} last[] = {{1, PTE(0x700, DIRTY)},
-		    {2, PTE(0x400, DIRTY | SPHT_PTE_PS)},
-		    {3, PTE(0x400, DIRTY | SPHT_PTE_PS)}};
-	struct rig r;
-
-	(void)unused;
-	for (size_t i = 0; i < ARRAY_SIZE(last); i++) {
-		for (unsigned int level = 1; level <= 2; level++) {
-			rig_open(&r);
-			first_fault(&r);
-			feed_pf(&r.f, VPN(1, 0) << 12, U, 0);
-			put(&r, ev_walk(VPN(1, 0) << 12, U));
-			put(&r, ev_elem(PTE(SIM_L3_GFN, TABLE), 4));
-			put(&r, ev_elem(last[i].pte, last[i].level));
-			put(&r, ev_requested(0x700, level));
-			set(&r, VPN(1, 0), SPTE_W(0x700));
-			end(&r);
-			assert_int_equal(r.fid->unmodelled, 1);
-			assert_true(last_step(&r)->flags & SPHT_STEP_UNMODELLED);
-			assert_false(last_step(&r)->flags & SPHT_STEP_HAS_LEAF);
-			rig_close(&r);
-		}
-	}
-}
-
 /* Large pages */
-
-static void walk_large(struct rig *r, uint64_t vpn, uint32_t code, uint64_t bits)
-{
-	const uint64_t walk[3] = {PTE(SIM_L3_GFN, TABLE), PTE(SIM_L2_GFN, TABLE),
-				  PTE(0x400, bits | SPHT_PTE_PS)};
-
-	feed_pf(&r->f, vpn << 12, code, 0);
-	put(r, ev_walk(vpn << 12, code));
-	feed_elems(&r->f, 4, walk, 3);
-}
 
 static void large_page_on_large_backing_is_one_level_2_entry(void **unused)
 {
@@ -1161,137 +705,6 @@ static void fault_that_only_w_could_have_spared_is_not_forced(void **unused)
 	rig_close(&r);
 }
 
-/* Whole recordings */
-
-static struct sim *simulate(struct rig *r, unsigned int window, unsigned int vcpus, uint64_t seed,
-			    bool silent, int mock)
-{
-	struct sim *s = calloc(1, sizeof(*s));
-	struct spht_error err;
-
-	assert_non_null(s);
-	rig_open_raw(r, window);
-	spht_observed_mock(r->o, mock);
-	s->f.assemble = r->f.assemble;
-	s->silent = silent;
-	sim_start(s, window, vcpus, seed);
-	for (unsigned int i = 0; i < 3000; i++)
-		sim_step(s);
-	if (spht_assemble_finish(r->f.assemble, &err) || spht_observed_finish(r->o, &err))
-		fail_msg("%s", err.text);
-	return s;
-}
-
-static void consistent_recording_is_explained_wholly(void **unused)
-{
-	(void)unused;
-	for (uint64_t seed = 1; seed <= 12; seed++) {
-		struct rig r;
-		struct sim *s = simulate(&r, seed & 1 ? 8 : 16, 1 + seed % 2, seed, false, -1);
-		const struct spht_assemble_stats *st = spht_assemble_stats(r.f.assemble);
-		uint64_t agreed, all;
-
-		assert_int_equal(st->exits_total, s->exits);
-		assert_memory_equal(st->by_class, s->by_class, sizeof(s->by_class));
-		spht_fidelity_score(r.fid, &agreed, &all);
-		if (agreed != all)
-			fail_msg("seed %" PRIu64 ": %" PRIu64 " of %" PRIu64 " checks agree", seed,
-				 agreed, all);
-		assert_true(all > 1000);
-		assert_true(r.fid->kept[0] > 20);
-		assert_true(r.fid->pbit[SPHT_CLASS_AD][1][SPHT_BELIEF_WEAK] > 20);
-		for (unsigned int d = 0; d < SPHT_DROP_NR; d++)
-			assert_int_equal(r.fid->drops[d], 0);
-		assert_int_equal(r.fid->get_page[true][true] + r.fid->get_page[false][false], 0);
-		assert_int_equal(r.fid->unbound + r.fid->unmodelled + r.fid->role_mismatch, 0);
-		free(s);
-		rig_close(&r);
-	}
-}
-
-static void consistent_recording_ends_with_every_entry_as_it_is(void **unused)
-{
-	(void)unused;
-	for (uint64_t seed = 21; seed <= 26; seed++) {
-		struct rig r;
-		struct sim *s = simulate(&r, 8, 1, seed, false, -1);
-
-		for (unsigned int t = 0; t < SIM_TABLES; t++) {
-			for (unsigned int i = 0; i < SPHT_PT_ENTRIES; i++) {
-				uint8_t spte = s->sp[t].spte[i];
-
-				/* A flush may just have dropped what nobody has touched since. */
-				if (present(&r, VPN(t, i)) == !spte)
-					fail_msg("seed %" PRIu64 ": entry %u of table %u", seed, i,
-						 t);
-				if (spte)
-					assert_int_equal(writable(&r, VPN(t, i)),
-							 spte == SIM_WRITABLE);
-			}
-		}
-		free(s);
-		rig_close(&r);
-	}
-}
-
-static void model_that_is_always_empty_or_always_full_scores_worse_on_each_side(void **unused)
-{
-	(void)unused;
-	for (int mock = 0; mock <= 1; mock++) {
-		struct spht_fidelity_sides sides;
-		uint64_t agreed, all;
-		struct rig r;
-		struct sim *s = simulate(&r, 8, 1, 7, false, mock);
-
-		spht_fidelity_score(r.fid, &agreed, &all);
-		assert_true(all > 1000);
-		assert_true(agreed * 100 < all * 99);
-		spht_fidelity_sides(r.fid, &sides);
-		assert_int_equal(sides.absent[0], mock ? 0 : sides.absent[1]);
-		if (!mock)
-			assert_int_equal(sides.present[0], 0);
-		assert_false(spht_fidelity_passes(r.fid));
-		free(s);
-		rig_close(&r);
-	}
-}
-
-static void silent_drops_cost_score_and_none_is_unexplained(void **unused)
-{
-	(void)unused;
-	for (uint64_t seed = 31; seed <= 36; seed++) {
-		uint64_t agreed, all, drops = 0;
-		struct rig r;
-		struct sim *s = simulate(&r, 8, 1, seed, true, -1);
-
-		for (unsigned int d = 0; d < SPHT_DROP_NR; d++)
-			drops += r.fid->drops[d];
-		assert_true(drops > 10);
-		assert_int_equal(r.fid->drops[SPHT_DROP_UNEXPLAINED], 0);
-		spht_fidelity_score(r.fid, &agreed, &all);
-		assert_true(all - agreed >= drops); /* drops, and prefetches over stale entries */
-		assert_true(agreed * 100 > all * 80);
-		free(s);
-		rig_close(&r);
-	}
-}
-
-static void prefetch_window_is_told_by_the_recorded_groups(void **unused)
-{
-	(void)unused;
-	for (unsigned int window = 1; window <= 64; window *= 2) {
-		struct rig r;
-		struct sim *s;
-
-		if (window == 2 || window == 4)
-			continue;
-		s = simulate(&r, window, 1, 3, false, -1);
-		assert_int_equal(spht_observed_window(r.o), window);
-		free(s);
-		rig_close(&r);
-	}
-}
-
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -1306,6 +719,7 @@ int main(void)
 		cmocka_unit_test(drop_before_the_entry_was_made_explains_nothing),
 		cmocka_unit_test(drop_is_dated_back_to_the_sync_that_explains_it),
 		cmocka_unit_test(guest_fault_with_p_clear_takes_the_entry_away_without_a_verdict),
+		cmocka_unit_test(guest_fault_under_a_table_never_shadowed_does_not_make_its_page),
 		cmocka_unit_test(sync_printed_after_a_zap_is_no_sync),
 		cmocka_unit_test(page_table_loses_its_writable_mapping_when_it_is_shadowed),
 		cmocka_unit_test(page_table_is_writable_from_unsync_to_sync),
@@ -1317,19 +731,6 @@ int main(void)
 		cmocka_unit_test(entry_mapped_again_by_the_invalidation_is_there),
 		cmocka_unit_test(emulated_store_unlinks_what_hung_at_the_entry),
 		cmocka_unit_test(emulated_store_drops_a_leaf_entry_of_every_page_of_that_table),
-		cmocka_unit_test(prefetched_entry_must_have_been_absent),
-		cmocka_unit_test(entry_passed_over_below_a_set_one_was_present),
-		cmocka_unit_test(group_ends_at_the_first_absent_entry_above_its_last),
-		cmocka_unit_test(stop_of_a_group_is_evidence_against_the_guests_entry),
-		cmocka_unit_test(group_around_an_mmio_entry_has_an_end_too),
-		cmocka_unit_test(spurious_fault_proves_its_entry_present),
-		cmocka_unit_test(pages_are_checked_for_being_made_or_found),
-		cmocka_unit_test(state_from_before_the_recording_is_outside_the_score),
-		cmocka_unit_test(
-			losing_events_makes_every_belief_unknown_until_the_page_is_made_anew),
-		cmocka_unit_test(preamble_of_a_cut_gives_pages_and_entries_and_no_verdict),
-		cmocka_unit_test(entry_set_on_a_frame_that_no_page_has_is_counted),
-		cmocka_unit_test(walk_that_skips_a_level_resolves_to_nothing),
 		cmocka_unit_test(large_page_on_large_backing_is_one_level_2_entry),
 		cmocka_unit_test(large_page_on_small_backing_has_a_direct_page_for_its_entries),
 		cmocka_unit_test(
@@ -1337,12 +738,6 @@ int main(void)
 		cmocka_unit_test(step_says_what_a_what_if_needs),
 		cmocka_unit_test(exits_that_change_nothing_are_no_steps_however_long),
 		cmocka_unit_test(fault_that_only_w_could_have_spared_is_not_forced),
-		cmocka_unit_test(consistent_recording_is_explained_wholly),
-		cmocka_unit_test(consistent_recording_ends_with_every_entry_as_it_is),
-		cmocka_unit_test(
-			model_that_is_always_empty_or_always_full_scores_worse_on_each_side),
-		cmocka_unit_test(silent_drops_cost_score_and_none_is_unexplained),
-		cmocka_unit_test(prefetch_window_is_told_by_the_recorded_groups),
 	};
 
 	return cmocka_run_group_tests_name("observed", tests, NULL, NULL);

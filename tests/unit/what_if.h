@@ -1,0 +1,86 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#ifndef SPHT_TEST_WHAT_IF_H
+#define SPHT_TEST_WHAT_IF_H
+
+#include "machine.h"
+#include "replay/whatif.h"
+
+/* What-ifs over a hand-written or simulated recording. */
+
+/* Round numbers; an exit of any class takes 1 us. */
+static inline struct spht_costs plain_costs(void)
+{
+	struct spht_costs c = {
+		.name = "plain",
+		.other_exit_ns = 500,
+		.helper_wake_ns = 5000,
+		.helper_read_ns = 200,
+		.helper_build_ns = 6000,
+		.helper_page_ns = 2000,
+		.queue_limit = 256,
+		.touch_probability = 1,
+	};
+
+	for (unsigned int cls = 0; cls < SPHT_CLASS_NR; cls++)
+		c.exit_ns[cls] = 1000;
+	return c;
+}
+
+struct whatif {
+	struct rig *r;
+	struct spht_costs costs;
+	enum spht_legality legality;
+	unsigned int window; /* of KVM's prefetch */
+	bool helper_prefetch, clock_real;
+	double scale;
+};
+
+/* Ends the recording: what follows are what-ifs. */
+static inline struct whatif whatif_of(struct rig *r, unsigned int window)
+{
+	struct spht_error err;
+
+	if (spht_assemble_finish(r->f.assemble, &err) || spht_observed_finish(r->o, &err))
+		fail_msg("%s", err.text);
+	return (struct whatif){.r = r, .costs = plain_costs(), .window = window, .scale = 1};
+}
+
+static inline struct spht_account run_spec(const struct whatif *w, const struct spht_spec *spec,
+					   enum spht_world world)
+{
+	struct spht_whatif_config c = {
+		.shadow = spht_observed_shadow(w->r->o),
+		.steps = spht_observed_steps(w->r->o),
+		.observed = spht_observed_mmu(w->r->o),
+		.world = world,
+		.spec = spec,
+		.costs = &w->costs,
+		.legality = w->legality,
+		.window = w->window,
+		.helper_prefetch = w->helper_prefetch,
+		.clock_real = w->clock_real,
+		.guest_time_scale = w->scale,
+	};
+	struct spht_account a;
+	struct spht_error err;
+
+	c.changes = spht_guest_changes(spht_observed_guest(w->r->o), world, &c.nr_changes);
+	if (spht_whatif_run(&c, &a, &err))
+		fail_msg("%s", err.text);
+	if (spht_account_check(&a, !strcmp(spec->h->name, "none"), &err))
+		fail_msg("%s in the %s world: %s", spec->h->name, spht_world_name(world), err.text);
+	return a;
+}
+
+static inline struct spht_account run(const struct whatif *w, const char *text,
+				      enum spht_world world)
+{
+	struct spht_spec spec;
+	struct spht_error err;
+
+	if (spht_spec_parse(&spec, text, &err))
+		fail_msg("%s", err.text);
+	return run_spec(w, &spec, world);
+}
+
+#endif
