@@ -378,9 +378,12 @@ static int guest_fault(struct spht_observed *o, struct spht_obs_vcpu *v,
 
 	v->cow_page = injected_p && w->has_leaf ? w->page : SPHT_NO_ID;
 	v->cow_index = w->index;
-	if (!w->has_leaf || !spht_mmu_present(&o->mmu, w->page, w->index))
+	if (!w->has_leaf)
 		return 0;
-	if (!(x->pfec & SPHT_PF_P) || (injected_p && o->mmu.pages[w->page].unsync))
+	/* Said to the what-ifs even where nothing is there: a helper may have built it. */
+	if (injected_p && o->mmu.pages[w->page].unsync)
+		return spht_obs_drop(o, w->page, w->index);
+	if (!(x->pfec & SPHT_PF_P) && spht_mmu_present(&o->mmu, w->page, w->index))
 		return spht_obs_drop(o, w->page, w->index);
 	return 0;
 }
@@ -459,8 +462,7 @@ static int invalidated(struct spht_observed *o, struct spht_obs_vcpu *v)
 	uint32_t page = v->cow_page;
 
 	v->cow_page = SPHT_NO_ID;
-	if (page == SPHT_NO_ID || !o->mmu.pages[page].unsync ||
-	    !spht_mmu_present(&o->mmu, page, v->cow_index))
+	if (page == SPHT_NO_ID || !o->mmu.pages[page].unsync)
 		return 0;
 	return spht_obs_drop(o, page, v->cow_index);
 }

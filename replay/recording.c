@@ -29,7 +29,6 @@ static int read_header(struct spht_recording *r, const json_t *h)
 
 	copy(r->host_kernel, sizeof(r->host_kernel), h, "host", "kernel");
 	copy(r->guest_kernel, sizeof(r->guest_kernel), h, "guest", "kernel");
-	copy(r->origin_sha256, sizeof(r->origin_sha256), h, "cut", "origin_sha256");
 	r->clock_known = json_is_boolean(real);
 	r->clock_real = json_is_true(real);
 	return 0;

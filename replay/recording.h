@@ -11,7 +11,6 @@ struct spht_recording {
 	char *path;
 	char sha256[65];
 	char host_kernel[64], guest_kernel[64];
-	char origin_sha256[65]; /* of the trace that this one was cut from; "" if none */
 	bool complete; /* false: --partial read what was whole */
 	bool clock_real;
 	bool clock_known;

@@ -4,6 +4,16 @@
 
 #include "replay/report.h"
 
+static void side(FILE *out, const char *name, const uint64_t checks[2])
+{
+	fprintf(out, "%s ", name);
+	if (checks[1])
+		fprintf(out, "%.3f %% of %" PRIu64, 100.0 * (double)checks[0] / (double)checks[1],
+			checks[1]);
+	else
+		fprintf(out, "never asked");
+}
+
 static double percent(uint64_t part, uint64_t all)
 {
 	return all ? 100.0 * (double)part / (double)all : 0;
@@ -56,14 +66,14 @@ static void text_fidelity(FILE *out, const struct spht_fidelity *f)
 	spht_fidelity_score(f, &agreed, &all);
 	spht_fidelity_sides(f, &s);
 	fprintf(out, "fidelity     ");
-	if (all)
-		fprintf(out,
-			"%.3f %% of %" PRIu64 " checks (absent %.3f %% of %" PRIu64
-			", present %.3f %% of %" PRIu64 ")\n",
-			percent(agreed, all), all, percent(s.absent[0], s.absent[1]), s.absent[1],
-			percent(s.present[0], s.present[1]), s.present[1]);
-	else
+	if (all) {
+		fprintf(out, "%.3f %% of %" PRIu64 " checks (", percent(agreed, all), all);
+		side(out, "absent", s.absent);
+		side(out, ", present", s.present);
+		fprintf(out, ")\n");
+	} else {
 		fprintf(out, "nothing to check\n");
+	}
 	if (!spht_fidelity_passes(f))
 		fprintf(out,
 			"  THE MODEL DOES NOT EXPLAIN THIS RECORDING: below %d %% on one side; do "

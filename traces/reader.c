@@ -19,6 +19,7 @@ struct cursor {
 	uint32_t at, nr; /* next row to return, and number of decoded rows */
 	size_t next, end; /* its blocks that are still to come, in spht_reader.order */
 	bool in_block; /* the decoder holds one */
+	bool end_told; /* that the file ends too early for this CPU has been returned */
 	bool lost_told; /* block `next`: what was lost before it has been returned */
 	struct spht_decoder *decoder;
 	uint8_t *raw;
@@ -319,6 +320,19 @@ static int give_up_block(struct spht_reader *r, struct cursor *c, uint64_t ts)
 	return 1;
 }
 
+/*
+ * A file that was cut off ends at another time on each CPU.  While others go
+ * on, this one lacks events, nobody knows how many: a hole, never silence.
+ */
+static int missing_end(const struct spht_reader *r, struct cursor *c)
+{
+	if (r->index.complete || c->end_told || r->nr_heap < 2 || !c->rows || c->block.preamble)
+		return 0;
+	c->end_told = true;
+	put_lost(c, c->block.last_ts, SPHT_LOST_UNKNOWN, false);
+	return 1;
+}
+
 /* Fills the rows of @c.  1, 0 at the end of its blocks, -1 with @err set. */
 static int refill(struct spht_reader *r, struct cursor *c, struct spht_error *err)
 {
@@ -329,7 +343,7 @@ static int refill(struct spht_reader *r, struct cursor *c, struct spht_error *er
 			size_t nr;
 
 			if (c->next == c->end)
-				return 0;
+				return missing_end(r, c);
 			nr = r->order[c->next];
 			c->block = r->index.blocks[nr];
 			if (!c->rows)
