@@ -65,10 +65,11 @@ TRACE_TOOL_SRCS := traces/spht-trace.c traces/cmd-util.c traces/exit-reason.c tr
 	traces/info-scan.c traces/info-missing.c traces/info-text.c traces/info-json.c \
 	traces/cmd-dump.c traces/cmd-verify.c traces/cmd-cut.c traces/cut-state.c \
 	traces/node-table.c traces/cmd-repack.c
-REPLAY_LIB_SRCS := replay/heuristic_spec.c replay/thread.c replay/assemble.c replay/idmap.c \
-	replay/role.c replay/shadow.c replay/mmu.c replay/guest.c replay/step.c replay/observe.c \
-	replay/resolve.c replay/check.c replay/account.c replay/costs.c replay/whatif.c \
-	replay/helper.c replay/recording.c replay/run.c replay/row.c replay/csv.c replay/text.c
+REPLAY_LIB_SRCS := replay/heuristic_spec.c replay/thread.c replay/assemble.c replay/classify.c \
+	replay/idmap.c replay/role.c replay/shadow.c replay/mmu.c replay/guest.c replay/step.c \
+	replay/observe.c replay/resolve.c replay/check.c replay/account.c replay/costs.c \
+	replay/whatif.c replay/whatif-world.c replay/whatif-fault.c replay/helper.c replay/recording.c \
+	replay/run.c replay/row.c replay/csv.c replay/text.c
 REPLAY_SRCS := replay/spht-replay.c
 RECORD_SRCS := collector/spht-record.c collector/message.c collector/settings.c collector/input.c \
 	collector/output.c collector/child.c collector/import.c collector/import-report.c \

@@ -50,4 +50,12 @@ unsigned int spht_threads_vcpus(struct spht_threads *ts, bool chosen, struct sph
 void spht_thread_reset(struct spht_thread *t);
 int spht_thread_grow_ops(struct spht_thread *t, struct spht_error *err);
 
+/* classify.c: METRICS section 1, over a window that has closed. */
+enum spht_class spht_classify(const struct spht_thread *t);
+enum spht_emul_sub spht_classify_emul(const struct spht_exit *x);
+/* Does the fault on @vpn follow a guest fault of this vCPU?  That guest fault is used up. */
+bool spht_is_refault(struct spht_thread *t, vpn_t vpn);
+/* A fault under another paging mode than 4-level: counted, and true. */
+bool spht_skip_mode(struct spht_assemble_stats *st, const struct spht_exit *x);
+
 #endif

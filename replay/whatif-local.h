@@ -4,7 +4,11 @@
 
 #include "replay/whatif.h"
 
-/* Inside of a what-if: whatif.c (the exits), helper.c (the second core). */
+/*
+ * Inside of a what-if: whatif.c (the run and its clocks), whatif-world.c (what
+ * happens whatever the helper does), whatif-fault.c (exits that may be avoided),
+ * helper.c (the second core).
+ */
 
 /* Beside the MMU's own state of a shadow page. */
 struct spht_wpage {
@@ -84,6 +88,19 @@ bool spht_w_reaches(const struct spht_whatif *w, uint32_t path, uint32_t page,
 void spht_w_list(struct spht_whatif *w, uint32_t table, uint32_t page);
 /* Takes a helper-built or side entry out of the books as unused. */
 void spht_w_unuse(struct spht_whatif *w, uint32_t page, unsigned int index);
+
+/* Everything of the guest's and of silent drops that took effect up to and with step @step. */
+void spht_w_advance(struct spht_whatif *w, uint32_t step);
+/* The recording lost events: no belief holds. */
+void spht_w_lose(struct spht_whatif *w);
+/* Charges for an entry that is read-only here and writable in the recording. */
+void spht_w_match_writable(struct spht_whatif *w, const struct spht_do *d);
+/* The recording's KVM made the entry itself: it is nobody's but KVM's now. */
+void spht_w_made_by_kvm(struct spht_whatif *w, const struct spht_do *d);
+/* What happens in a step whether its fault is avoided or not. */
+void spht_w_exogenous(struct spht_whatif *w, const struct spht_step *s, uint32_t step);
+/* A #PF exit: avoided, or as it was. */
+void spht_w_fault(struct spht_whatif *w, const struct spht_step *s, uint32_t step);
 
 /* helper.c */
 int spht_helper_init(struct spht_whatif *w);

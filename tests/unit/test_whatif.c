@@ -271,6 +271,34 @@ static void helpers_build_brings_its_neighbours(void **unused)
 	rig_close(&r);
 }
 
+static void helpers_group_ends_at_a_hole_as_kvms_does(void **unused)
+{
+	struct spht_account a;
+	struct rig r;
+	struct whatif w;
+
+	(void)unused;
+	open_timed(&r, 8);
+	for (unsigned int pass = 0; pass < 3; pass++) {
+		touch_pages(&r, 8, 1, pass);
+		guest_runs(&r, LONG_NS);
+		begin(&r, VPN(1, 16), U, page_pte(16));
+		put(&r, ev_requested(0x710, 1));
+		set(&r, VPN(1, 16), SPTE_W(0x710));
+		prefetch(&r, VPN(1, 17), 0x711); /* 18 is a hole */
+		end(&r);
+		touch_pages(&r, 19, 1, false);
+		zap_table(&r, 1);
+	}
+	w = whatif_of(&r, 8);
+	w.helper_prefetch = true;
+	a = run_script(&w, ask_for_16_at_8, STRICT);
+	assert_int_equal(a.avoided_direct, 2);
+	assert_int_equal(a.side_built, 2); /* page 17, twice */
+	assert_int_equal(a.avoided_side, 0);
+	rig_close(&r);
+}
+
 static void avoided_fault_takes_its_prefetch_with_it(void **unused)
 {
 	struct spht_account a;
@@ -351,6 +379,34 @@ static void oracle_does_not_lose_a_group_to_avoid_its_fault(void **unused)
 			assert_true(own >= best);
 		}
 	}
+	rig_close(&r);
+}
+
+static void oracle_lets_a_fault_happen_that_brings_what_nobody_knows(void **unused)
+{
+	struct spht_account a;
+	struct rig r;
+	struct whatif w;
+
+	(void)unused;
+	open_timed(&r, 8);
+	touch_pages(&r, 8, 1, false);
+	zap_table(&r, 1);
+	guest_runs(&r, LONG_NS);
+	begin(&r, VPN(1, 8), U, page_pte(8));
+	put(&r, ev_created(TABLE_GFN + 1, ROLE(1)));
+	put(&r, ev_requested(0x708, 1));
+	set(&r, VPN(1, 8), SPTE_W(0x708));
+	prefetch(&r, VPN(1, 9), 0x709);
+	end(&r);
+	w = whatif_of(&r, 8);
+	/* Strict: page 9 is shown by this group alone, before and after it is not known. */
+	a = run(&w, "oracle", STRICT);
+	assert_int_equal(a.avoided_direct, 0);
+	/* Inferred: it is known right after, so it can be built in place of the group. */
+	a = run(&w, "oracle", INFERRED);
+	assert_int_equal(a.avoided_direct, 2); /* page 8 each time: its table was frozen */
+	assert_int_equal(a.new_exits_hi, 0);
 	rig_close(&r);
 }
 
@@ -864,6 +920,31 @@ static void entry_whose_guest_entry_loses_a_goes(void **unused)
 	rig_close(&r);
 }
 
+static void invalidation_of_an_address_takes_what_a_helper_built_there(void **unused)
+{
+	static const struct script ask[] = {{VPN(1, 0), VPN(1, 1)}, {0, 0}};
+	struct spht_account a;
+	struct rig r;
+	struct whatif w;
+
+	(void)unused;
+	open_timed(&r, 1);
+	guest_runs(&r, LONG_NS);
+	hidden(&r, VPN(1, 1), U, PTE(0x701, READONLY), SPTE_RO(0x701));
+	zap_table(&r, 1);
+	touch_pages(&r, 0, 1, true);
+	write_page_table(&r, 1); /* unsync from here on */
+	pause_long(&r);
+	guest_fault(&r, VPN(1, 1), W | U, PTE(0x701, READONLY)); /* P=1 is injected */
+	guest_runs(&r, LONG_NS);
+	hidden(&r, VPN(1, 1), U, PTE(0x701, READONLY), SPTE_RO(0x701));
+	w = whatif_of(&r, 1);
+	a = run_script(&w, ask, STRICT);
+	assert_int_equal(a.zapped_unused, 1);
+	assert_int_equal(a.avoided_direct, 0);
+	rig_close(&r);
+}
+
 static void entry_gone_while_it_is_built_is_a_failed_build(void **unused)
 {
 	static const struct script ask[] = {{VPN(1, 0), VPN(1, 1)}, {0, 0}};
@@ -941,6 +1022,34 @@ static void page_not_accessed_is_built_only_where_that_is_legal(void **unused)
 	assert_int_equal(a.illegal, 0);
 	assert_int_equal(a.avoided_direct, 1);
 	assert_int_equal(run(&w, "oracle", STRICT).avoided_direct, 2);
+	rig_close(&r);
+}
+
+static void fault_that_sets_a_bit_above_the_leaf_is_not_avoided_either(void **unused)
+{
+	static const struct script ask[] = {{VPN(1, 0), VPN(1, 1)}, {0, 0}};
+	struct spht_account a;
+	struct rig r;
+	struct whatif w;
+
+	(void)unused;
+	open_timed(&r, 1);
+	touch_pages(&r, 1, 1, false);
+	zap_table(&r, 1);
+	touch_pages(&r, 0, 1, true);
+	guest_runs(&r, LONG_NS);
+	begin(&r, VPN(1, 1), U, page_pte(1));
+	put(&r, ev_set_accessed((uint64_t)SIM_L2_GFN << 12));
+	put(&r, ev_requested(0x701, 1));
+	set(&r, VPN(1, 1), SPTE_W(0x701));
+	end(&r);
+	w = whatif_of(&r, 1);
+	a = run_script(&w, ask, STRICT);
+	assert_int_equal(a.avoided_direct, 0);
+	assert_int_equal(a.used_weak, 1);
+	w.legality = SPHT_LEGAL_PRESENT;
+	a = run_script(&w, ask, STRICT);
+	assert_int_equal(a.avoided_direct, 1);
 	rig_close(&r);
 }
 
@@ -1041,10 +1150,12 @@ int main(void)
 		cmocka_unit_test(window_avoids_the_known_neighbours_of_the_first_fault),
 		cmocka_unit_test(oracle_avoids_all_that_the_world_knows),
 		cmocka_unit_test(helpers_build_brings_its_neighbours),
+		cmocka_unit_test(helpers_group_ends_at_a_hole_as_kvms_does),
 		cmocka_unit_test(avoided_fault_takes_its_prefetch_with_it),
 		cmocka_unit_test(touch_of_a_lacking_entry_is_proven_by_a_fault_on_what_is_there),
 		cmocka_unit_test(entry_prefetched_in_the_recording_has_an_unseen_use),
 		cmocka_unit_test(oracle_does_not_lose_a_group_to_avoid_its_fault),
+		cmocka_unit_test(oracle_lets_a_fault_happen_that_brings_what_nobody_knows),
 		cmocka_unit_test(refault_is_avoided_when_the_handler_takes_as_long_as_the_build),
 		cmocka_unit_test(refault_cannot_be_prepared_where_the_world_has_no_entry_yet),
 		cmocka_unit_test(guest_time_is_scaled_and_costs_are_not),
@@ -1066,9 +1177,11 @@ int main(void)
 		cmocka_unit_test(entry_that_the_guest_takes_back_goes_unused),
 		cmocka_unit_test(entry_whose_guest_entry_loses_d_is_read_only_from_then_on),
 		cmocka_unit_test(entry_whose_guest_entry_loses_a_goes),
+		cmocka_unit_test(invalidation_of_an_address_takes_what_a_helper_built_there),
 		cmocka_unit_test(entry_gone_while_it_is_built_is_a_failed_build),
 		cmocka_unit_test(read_only_entry_does_not_serve_a_write),
 		cmocka_unit_test(page_not_accessed_is_built_only_where_that_is_legal),
+		cmocka_unit_test(fault_that_sets_a_bit_above_the_leaf_is_not_avoided_either),
 		cmocka_unit_test(table_protected_early_costs_the_guests_next_store_an_exit),
 		cmocka_unit_test(page_made_on_the_way_takes_its_time),
 		cmocka_unit_test(direct_entries_are_rebuilt_from_their_table),

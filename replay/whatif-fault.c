@@ -1,0 +1,345 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+#include "replay/whatif-local.h"
+
+/* What the fault's own prefetch set in the recording, in the leaf's 64-entry word. */
+struct recorded {
+	uint64_t set, writable;
+};
+
+static struct recorded recorded_prefetch(struct spht_whatif *w, const struct spht_step *s)
+{
+	const struct spht_do *d = w->c->steps->dos + s->first_do;
+	struct recorded r = {0, 0};
+
+	for (uint32_t i = 0; i < s->nr_do; i++, d++) {
+		if (d->kind != SPHT_DO_PREFETCH || d->page != s->page ||
+		    d->index / 64 != s->index / 64)
+			continue;
+		spht_w_match_writable(w, d);
+		spht_w_made_by_kvm(w, d);
+		r.set |= 1ull << (d->index & 63);
+		r.writable |= (uint64_t)d->writable << (d->index & 63);
+	}
+	return r;
+}
+
+/*
+ * KVM's own prefetch after a fault that happens here too (pte_prefetch): up
+ * from the aligned base, past what is present, until one does not qualify.
+ * The recording answers for the entries that it looked at; the world for the rest.
+ */
+static void own_prefetch(struct spht_whatif *w, const struct spht_step *s)
+{
+	struct spht_mmu_page *p = &w->mmu.pages[s->page];
+	const struct recorded rec = recorded_prefetch(w, s);
+	unsigned int base = s->index & ~(w->c->window - 1);
+
+	for (unsigned int i = base; i < base + w->c->window; i++) {
+		uint64_t bit = 1ull << (i & 63);
+		uint8_t st;
+
+		if (i == s->index || spht_bit(p->present, i))
+			continue;
+		if (rec.set & bit) {
+			spht_mmu_set(&w->mmu, s->page, i, rec.writable & bit);
+			continue;
+		}
+		if (s->flags & SPHT_STEP_DIRECT)
+			continue; /* host residency, not guest entries, decides there */
+		if (((s->flags & SPHT_STEP_STOP) && s->stop == i) || spht_bit(p->unknown, i))
+			break;
+		st = spht_w_state(w, s->table, i);
+		if (!(st & SPHT_GPTE_PRESENT) || !(st & SPHT_GPTE_A))
+			break;
+		spht_mmu_set(&w->mmu, s->page, i, st & SPHT_GPTE_WRITABLE);
+		spht_bit_set(w->pages[s->page].side, i);
+		spht_bit_clear(w->pages[s->page].lack, i);
+		spht_w_list(w, s->table, s->page);
+		w->acc->divergence++;
+	}
+}
+
+/* The fault happens here as it did in the recording. */
+static void fault_happens(struct spht_whatif *w, const struct spht_step *s, uint32_t step)
+{
+	const struct spht_do *d = w->c->steps->dos + s->first_do;
+	bool prefetches = false;
+
+	for (uint32_t i = 0; i < s->nr_do; i++, d++) {
+		/* An MMIO entry is set without an event; its neighbours are prefetched with one. */
+		prefetches |= d->kind == SPHT_DO_PREFETCH;
+		if (d->kind != SPHT_DO_SET)
+			continue;
+		prefetches = true;
+		if (!w->mmu.pages[d->page].exists)
+			spht_mmu_create(&w->mmu, d->page, step);
+		spht_mmu_set(&w->mmu, d->page, d->index, d->writable);
+		spht_bit_clear(w->pages[d->page].lack, d->index);
+	}
+	if (!(s->flags & SPHT_STEP_HAS_LEAF) || !(s->flags & SPHT_STEP_REQUESTED))
+		return;
+	if (spht_mmu_link_path(&w->mmu, s->path, s->page, s->leaf_level, s->vpn))
+		w->no_memory = true;
+	/* Nothing set: spurious, and KVM skips its prefetch then. */
+	if (s->leaf_level == 1 && prefetches)
+		own_prefetch(w, s);
+}
+
+/* A demand fault that the what-if takes meets what the helper is doing about it. */
+static void meet_helper(struct spht_whatif *w, const struct spht_step *s)
+{
+	struct spht_wpage *p = &w->pages[s->page];
+
+	/* Too weak, or there but not reachable any more: used all the same, and in vain. */
+	w->acc->used_weak += spht_bit(p->helper, s->index);
+	spht_bit_clear(p->helper, s->index);
+	spht_bit_clear(p->side, s->index);
+	spht_helper_demand(w, s->page, s->index);
+}
+
+/* The access finds what it needs: no exit. */
+static void use_entry(struct spht_whatif *w, const struct spht_step *s)
+{
+	struct spht_wpage *p = &w->pages[s->page];
+
+	if (spht_bit(p->helper, s->index)) {
+		/* Another vCPU's clock may be behind the one that the entry was built by. */
+		uint64_t ready = p->ready_ns[s->index];
+		uint64_t slack = w->now_ns > ready ? w->now_ns - ready : 0;
+		unsigned int bin = slack ? 63 - __builtin_clzll(slack) : 0;
+
+		w->acc->avoided_direct++;
+		w->acc->used_timely++;
+		w->acc->slack[bin < SPHT_SLACK_BINS ? bin : SPHT_SLACK_BINS - 1]++;
+	} else {
+		w->acc->avoided_side++;
+	}
+	spht_bit_clear(p->helper, s->index);
+	spht_bit_clear(p->side, s->index);
+}
+
+/* What the recording's prefetch set here and the what-if has already is KVM's own from now on. */
+static void keep_prefetched(struct spht_whatif *w, const struct spht_step *s)
+{
+	const struct spht_do *d = w->c->steps->dos + s->first_do;
+
+	for (uint32_t i = 0; i < s->nr_do; i++, d++) {
+		if (d->kind == SPHT_DO_SET || d->kind == SPHT_DO_PREFETCH)
+			spht_w_match_writable(w, d);
+		if (d->kind == SPHT_DO_PREFETCH &&
+		    spht_bit(w->mmu.pages[d->page].present, d->index))
+			spht_w_made_by_kvm(w, d);
+	}
+}
+
+/* The fault takes its own prefetch with it: what nobody built is missing now. */
+static void miss_prefetch(struct spht_whatif *w, const struct spht_step *s)
+{
+	const struct spht_do *d = w->c->steps->dos + s->first_do;
+
+	for (uint32_t i = 0; i < s->nr_do; i++, d++) {
+		if (d->kind != SPHT_DO_PREFETCH ||
+		    spht_bit(w->mmu.pages[d->page].present, d->index))
+			continue;
+		spht_bit_set(w->pages[d->page].lack, d->index);
+		w->acc->new_exits_hi++;
+	}
+}
+
+/* A recorded P=1 or spurious fault proves a touch of an entry that is lacking here. */
+static void proven_touch(struct spht_whatif *w, const struct spht_step *s)
+{
+	struct spht_wpage *p;
+
+	if (!(s->flags & SPHT_STEP_HAS_LEAF))
+		return;
+	p = &w->pages[s->page];
+	if (!spht_bit(p->lack, s->index))
+		return;
+	if (!(s->pfec & SPHT_PF_P) && s->cls != SPHT_CLASS_SPURIOUS)
+		return;
+	w->acc->new_exits_lo++;
+	spht_bit_clear(p->lack, s->index);
+	spht_mmu_set(&w->mmu, s->page, s->index, false);
+}
+
+/* Does the world show the entry now or right after this step? */
+static bool known_around(const struct spht_whatif *w, uint32_t table, unsigned int index,
+			 uint32_t step)
+{
+	uint8_t st = spht_w_state(w, table, index);
+
+	if (spht_w_legal(w, st))
+		return true;
+	for (size_t i = w->next_change; i < w->c->nr_changes && w->c->changes[i].step <= step; i++)
+		if (w->c->changes[i].table == table && w->c->changes[i].index == index)
+			st = w->c->changes[i].state;
+	return spht_w_legal(w, st);
+}
+
+/*
+ * What avoiding this fault would be charged: entries that its prefetch brought
+ * and that not even a helper without latency could build before or right after.
+ */
+static double loss_of(const struct spht_whatif *w, const struct spht_step *s, uint32_t step)
+{
+	const struct spht_do *d = w->c->steps->dos + s->first_do;
+	double loss = 0;
+
+	for (uint32_t i = 0; i < s->nr_do; i++, d++) {
+		if (d->kind != SPHT_DO_PREFETCH ||
+		    spht_bit(w->mmu.pages[d->page].present, d->index) ||
+		    known_around(w, s->table, d->index, step))
+			continue;
+		switch (w->c->world) {
+		case SPHT_WORLD_STRICT:
+			loss += 1;
+			break;
+		case SPHT_WORLD_INFERRED:
+			loss += w->c->costs->touch_probability;
+			break;
+		default:
+			loss += d->touched;
+			break;
+		}
+	}
+	return loss;
+}
+
+static bool oracle(struct spht_whatif *w, const struct spht_step *s, uint32_t step)
+{
+	const struct spht_heuristic *h = w->c->spec->h;
+	uint8_t st = spht_w_state(w, s->table, s->index);
+	struct spht_prospect p = {.space = s->space, .vpn = s->vpn};
+
+	p.buildable = !spht_bit(w->mmu.pages[s->page].present, s->index) && spht_w_legal(w, st) &&
+		      (!(s->flags & SPHT_STEP_NEED_W) || (st & SPHT_GPTE_WRITABLE)) &&
+		      w->regions[s->region].valid;
+	p.loss = p.buildable ? loss_of(w, s, step) : 0;
+	if (!h->foresee(w->hstate, w->c->spec->params, &p) || !p.buildable)
+		return false;
+	spht_helper_grant(w, s);
+	return true;
+}
+
+/* After an avoided fault the oracle makes up for the prefetch that did not happen. */
+static void oracle_neighbours(struct spht_whatif *w, const struct spht_step *s)
+{
+	const struct spht_do *d = w->c->steps->dos + s->first_do;
+
+	for (uint32_t i = 0; i < s->nr_do; i++, d++) {
+		uint8_t st = spht_w_state(w, s->table, d->index);
+
+		if (d->kind != SPHT_DO_PREFETCH || !spht_w_legal(w, st) ||
+		    spht_bit(w->mmu.pages[d->page].present, d->index))
+			continue;
+		spht_mmu_set(&w->mmu, d->page, d->index, st & SPHT_GPTE_WRITABLE);
+	}
+}
+
+static uint8_t fault_class(uint8_t cls)
+{
+	switch (cls) {
+	case SPHT_CLASS_GUEST:
+		return SPHT_FAULT_GUEST;
+	case SPHT_CLASS_HIDDEN:
+		return SPHT_FAULT_HIDDEN;
+	case SPHT_CLASS_HUGE:
+		return SPHT_FAULT_HUGE;
+	case SPHT_CLASS_AD:
+		return SPHT_FAULT_AD;
+	case SPHT_CLASS_PTWRITE_EMUL:
+	case SPHT_CLASS_PTWRITE_UNSYNC:
+		return SPHT_FAULT_PTWRITE;
+	default:
+		return SPHT_FAULT_OTHER;
+	}
+}
+
+static void tell_heuristic(struct spht_whatif *w, const struct spht_step *s)
+{
+	const struct spht_heuristic *h = w->c->spec->h;
+	struct spht_fault f = {
+		.time_ns = w->now_ns,
+		.space = s->space,
+		.vpn = s->vpn,
+		.rip = s->rip,
+		.error_code = s->pfec,
+		.vcpu = s->vcpu,
+		.cls = fault_class(s->cls),
+	};
+
+	/* Without a space (the walk failed at the top) there is nothing to ask for. */
+	if (h->fault && s->space != SPHT_NO_ID)
+		h->fault(w->hstate, w->c->spec->params, &f, &w->host);
+}
+
+/* The helper reads guest tables itself: where they are is the guest's state, not its secret. */
+static void learn_region(struct spht_whatif *w, const struct spht_step *s)
+{
+	struct spht_wregion *r;
+
+	if (s->region == SPHT_NO_ID)
+		return;
+	r = &w->regions[s->region];
+	r->valid = s->flags & SPHT_STEP_HAS_LEAF;
+	r->direct = s->flags & SPHT_STEP_DIRECT;
+	r->path = s->path;
+	r->page = s->page;
+	r->table = s->table;
+	r->leaf_level = s->leaf_level;
+}
+
+/*
+ * Does the what-if owe the entry to a helper?  One that it has as the recording
+ * made it, where the observed MMU lost it unseen, avoids nothing.
+ */
+static bool is_extra(const struct spht_whatif *w, const struct spht_step *s)
+{
+	const struct spht_wpage *p = &w->pages[s->page];
+
+	return spht_bit(p->helper, s->index) || spht_bit(p->side, s->index);
+}
+
+/* A fault that set A or D can only be spared by a helper that may build without A. */
+static bool may_avoid(const struct spht_whatif *w, const struct spht_step *s)
+{
+	return s->cls != SPHT_CLASS_AD || w->c->legality == SPHT_LEGAL_PRESENT;
+}
+
+void spht_w_fault(struct spht_whatif *w, const struct spht_step *s, uint32_t step)
+{
+	bool base = s->flags & SPHT_STEP_BASE, have = false, avoided = false, granted = false;
+
+	w->acc->f_base += (s->flags & (SPHT_STEP_BASE | SPHT_STEP_UNMODELLED)) != 0;
+	learn_region(w, s);
+	if (base && !(s->flags & SPHT_STEP_FORCED) && may_avoid(w, s)) {
+		if (w->c->spec->h->foresee)
+			granted = oracle(w, s, step);
+		have = spht_w_reaches(w, s->path, s->page, s->leaf_level, s->index, s->vpn);
+		avoided = have && is_extra(w, s) &&
+			  (!(s->flags & SPHT_STEP_NEED_W) ||
+			   spht_bit(w->mmu.pages[s->page].writable, s->index));
+	}
+	/* What the fault itself showed holds from here on, for the entries beside it too. */
+	if (avoided) {
+		use_entry(w, s);
+		/* Before the world moves on: strict forgets what nothing shows later. */
+		keep_prefetched(w, s);
+		if (granted)
+			oracle_neighbours(w, s);
+		spht_w_advance(w, step);
+		if (granted)
+			oracle_neighbours(w, s);
+		miss_prefetch(w, s);
+		return;
+	}
+	proven_touch(w, s);
+	if (base || (s->flags & SPHT_STEP_UNMODELLED))
+		w->acc->remaining++;
+	/* A fault of the guest's own asks for no shadow entry: the request stands. */
+	if ((s->flags & SPHT_STEP_HAS_LEAF) && s->cls != SPHT_CLASS_GUEST)
+		meet_helper(w, s);
+	fault_happens(w, s, step);
+	tell_heuristic(w, s);
+}

@@ -1,0 +1,201 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+#include <stdlib.h>
+#include <string.h>
+
+#include "replay/whatif-local.h"
+
+bool spht_w_reaches(const struct spht_whatif *w, uint32_t path, uint32_t page,
+		    unsigned int leaf_level, unsigned int index, uint64_t vpn)
+{
+	unsigned int missing;
+
+	if (!spht_bit(w->mmu.pages[page].present, index))
+		return false;
+	missing = spht_mmu_missing(&w->mmu, path, page, leaf_level, vpn);
+	return !missing || missing == SPHT_PATH_UNKNOWN;
+}
+
+void spht_w_unuse(struct spht_whatif *w, uint32_t page, unsigned int index)
+{
+	struct spht_wpage *p = &w->pages[page];
+
+	if (spht_bit(p->helper, index))
+		w->acc->zapped_unused++;
+	spht_bit_clear(p->helper, index);
+	spht_bit_clear(p->side, index);
+}
+
+static void drop(struct spht_whatif *w, uint32_t page, unsigned int index)
+{
+	spht_w_unuse(w, page, index);
+	spht_bit_clear(w->pages[page].lack, index);
+	spht_mmu_drop(&w->mmu, page, index);
+}
+
+static void zap(struct spht_whatif *w, uint32_t page)
+{
+	struct spht_wpage *p = &w->pages[page];
+
+	for (unsigned int i = 0; i < SPHT_MMU_WORDS; i++)
+		w->acc->zapped_unused += (unsigned int)__builtin_popcountll(p->helper[i]);
+	spht_helper_zapped(w, page);
+	memset(p->helper, 0, sizeof(p->helper));
+	memset(p->side, 0, sizeof(p->side));
+	memset(p->lack, 0, sizeof(p->lack));
+	p->by_helper = false;
+	spht_mmu_zap(&w->mmu, page);
+}
+
+/*
+ * The guest changed an entry.  What a helper built from the old one goes with
+ * the next flush, which the guest owes; a store into a table that only the
+ * helper had write-protected costs an exit that the recording did not have.
+ */
+static void guest_change(struct spht_whatif *w, const struct spht_change *c)
+{
+	uint8_t *st = w->state[c->table], old;
+	bool gone, weaker;
+
+	if (!st) {
+		st = calloc(SPHT_PT_ENTRIES, 1);
+		if (!st) {
+			w->no_memory = true;
+			return;
+		}
+		w->state[c->table] = st;
+	}
+	old = st[c->index];
+	st[c->index] = c->state;
+	/* The sync that comes with the flush drops what lost A, and takes W from what lost D. */
+	gone = (old & SPHT_GPTE_PRESENT) &&
+	       (!(c->state & SPHT_GPTE_PRESENT) || ((old ^ c->state) & SPHT_GPTE_GENERATION) ||
+		(old & ~c->state & SPHT_GPTE_A));
+	weaker = old & ~c->state & SPHT_GPTE_WRITABLE;
+	for (uint32_t next = w->table_pages[c->table]; next;) {
+		uint32_t page = next - 1;
+		struct spht_wpage *p = &w->pages[page];
+
+		next = p->next_of_table;
+		if (spht_bit(p->helper, c->index) || spht_bit(p->side, c->index)) {
+			if (gone)
+				drop(w, page, c->index);
+			else if (weaker)
+				spht_bit_clear(w->mmu.pages[page].writable, c->index);
+		}
+		w->acc->helper_exits += p->by_helper;
+		p->by_helper = false;
+	}
+}
+
+/* @page holds entries that the recording's KVM has not: changes of its table concern it. */
+void spht_w_list(struct spht_whatif *w, uint32_t table, uint32_t page)
+{
+	struct spht_wpage *p = &w->pages[page];
+
+	if (p->listed)
+		return;
+	p->listed = true;
+	p->next_of_table = w->table_pages[table];
+	w->table_pages[table] = page + 1;
+}
+
+/* Everything that took effect up to and with step @step. */
+void spht_w_advance(struct spht_whatif *w, uint32_t step)
+{
+	const struct spht_whatif_config *c = w->c;
+	const struct spht_steps *s = c->steps;
+
+	while (w->next_change < c->nr_changes && c->changes[w->next_change].step <= step)
+		guest_change(w, &c->changes[w->next_change++]);
+	while (w->next_drop < s->nr_drops && s->drops[w->next_drop].step <= step) {
+		const struct spht_drop *d = &s->drops[w->next_drop++];
+
+		drop(w, d->page, d->index);
+	}
+}
+
+void spht_w_lose(struct spht_whatif *w)
+{
+	for (uint32_t i = 0; i < w->mmu.nr; i++) {
+		struct spht_wpage *p = &w->pages[i];
+
+		for (unsigned int k = 0; k < SPHT_MMU_WORDS; k++)
+			w->acc->lost_epoch += (unsigned int)__builtin_popcountll(p->helper[k]);
+		memset(p->helper, 0, sizeof(p->helper));
+		memset(p->side, 0, sizeof(p->side));
+		if (w->mmu.pages[i].exists)
+			memset(w->mmu.pages[i].unknown, 0xff, sizeof(w->mmu.pages[i].unknown));
+	}
+}
+
+/*
+ * The what-if has the entry read-only where the recording has it writable: a
+ * write that went unseen there would be an exit here.  Charged, and made up for.
+ */
+void spht_w_match_writable(struct spht_whatif *w, const struct spht_do *d)
+{
+	struct spht_mmu_page *p = &w->mmu.pages[d->page];
+
+	if (!d->writable || !spht_bit(p->present, d->index) || spht_bit(p->writable, d->index))
+		return;
+	w->acc->new_exits_hi++;
+	spht_bit_set(p->writable, d->index);
+}
+
+/* The recording's KVM made this entry without being asked: a helper's cannot be seen used. */
+void spht_w_made_by_kvm(struct spht_whatif *w, const struct spht_do *d)
+{
+	struct spht_wpage *p = &w->pages[d->page];
+
+	if (spht_bit(p->helper, d->index))
+		w->acc->use_unknown++;
+	spht_bit_clear(p->helper, d->index);
+	spht_bit_clear(p->side, d->index);
+	spht_bit_clear(p->lack, d->index);
+}
+
+/* What happens whether the fault is avoided or not: exogenous, or replayed as recorded. */
+void spht_w_exogenous(struct spht_whatif *w, const struct spht_step *s, uint32_t step)
+{
+	const struct spht_do *d = w->c->steps->dos + s->first_do;
+
+	for (uint32_t i = 0; i < s->nr_do; i++, d++) {
+		switch (d->kind) {
+		case SPHT_DO_CREATE:
+			if (!w->mmu.pages[d->page].exists)
+				spht_mmu_create(&w->mmu, d->page, step);
+			w->pages[d->page].by_helper = false;
+			break;
+		case SPHT_DO_ASSUME:
+			spht_mmu_assume(&w->mmu, d->page, step);
+			break;
+		case SPHT_DO_ZAP:
+			zap(w, d->page);
+			break;
+		case SPHT_DO_ZAP_ALL:
+			for (uint32_t p = 0; p < w->mmu.nr; p++)
+				if (w->mmu.pages[p].exists)
+					zap(w, p);
+			break;
+		case SPHT_DO_SYNC:
+			w->mmu.pages[d->page].unsync = false;
+			break;
+		case SPHT_DO_UNSYNC:
+			w->mmu.pages[d->page].unsync = true;
+			break;
+		case SPHT_DO_DROP:
+			drop(w, d->page, d->index);
+			break;
+		case SPHT_DO_WPROTECT:
+			spht_bit_clear(w->mmu.pages[d->page].writable, d->index);
+			break;
+		case SPHT_DO_PROVE:
+		case SPHT_DO_REFRESH:
+			spht_w_made_by_kvm(w, d);
+			spht_mmu_set(&w->mmu, d->page, d->index, d->writable);
+			break;
+		default:
+			break;
+		}
+	}
+}
