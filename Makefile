@@ -275,7 +275,7 @@ uninstall:
 # Only a folder that this Makefile filled.
 clean:
 	@test ! -e $(BUILD)/flags || rm -rf $(BUILD)
-	@rm -f demo.csv
+	@test '$(BUILD)' != build || rm -f demo.csv
 
 FORCE:
 .PHONY: all programs tools unit have-libs demo demo-run check check-run check-asan format-check \
