@@ -180,6 +180,12 @@ static void walk_element(struct spht_thread *t, const struct spht_event *ev)
 	    (ev->v[SPHT_ELEM_PTE] & SPHT_PTE_P)) {
 		x->store_known = true;
 		x->store_gpa = (ev->v[SPHT_ELEM_PTE] & SPHT_PTE_ADDR) | (w->addr & 0xfff);
+	} else if (t->emulated && w == &t->other_walk && (w->pferr & SPHT_PF_W) && level == 3 &&
+		   (ev->v[SPHT_ELEM_PTE] & (SPHT_PTE_P | SPHT_PTE_PS)) ==
+			   (SPHT_PTE_P | SPHT_PTE_PS)) {
+		x->store_known = true;
+		x->store_gpa = (ev->v[SPHT_ELEM_PTE] & SPHT_PTE_ADDR & ~0x3fffffffull) |
+			       (w->addr & 0x3fffffff);
 	} else if (t->emulated && w == &t->other_walk && (w->pferr & SPHT_PF_W) && level == 2 &&
 		   (ev->v[SPHT_ELEM_PTE] & (SPHT_PTE_P | SPHT_PTE_PS)) ==
 			   (SPHT_PTE_P | SPHT_PTE_PS)) {

@@ -169,7 +169,7 @@ snapshot:
 }
 
 static int add_evidence(struct spht_observed *o, const struct spht_obs_where *w, unsigned int index,
-			enum spht_evidence_kind kind, gfn_t gfn, uint64_t bits)
+			enum spht_evidence_kind kind, gfn_t gfn, uint64_t bits, bool succeeded)
 {
 	const struct spht_mmu_page *p = &o->mmu.pages[w->page];
 	struct spht_evidence ev = {
@@ -181,6 +181,7 @@ static int add_evidence(struct spht_observed *o, const struct spht_obs_where *w,
 		.w = bits & SPHT_PTE_W,
 		.a = bits & SPHT_PTE_A,
 		.d = bits & SPHT_PTE_D,
+		.sets_a = kind == SPHT_EVIDENCE_PRESENT && succeeded,
 		.frozen_since = SPHT_NOT_FROZEN,
 	};
 
@@ -197,10 +198,10 @@ int spht_obs_leaf_evidence(struct spht_observed *o, const struct spht_obs_where 
 	gfn_t gfn = spht_pte_gfn(pte);
 
 	if (!(pte & SPHT_PTE_P))
-		return add_evidence(o, w, w->index, SPHT_EVIDENCE_ABSENT, 0, 0);
+		return add_evidence(o, w, w->index, SPHT_EVIDENCE_ABSENT, 0, 0, false);
 	if (w->direct)
 		gfn = (gfn & ~511ull) + w->index;
-	return add_evidence(o, w, w->index, SPHT_EVIDENCE_PRESENT, gfn, pte);
+	return add_evidence(o, w, w->index, SPHT_EVIDENCE_PRESENT, gfn, pte, !x->walk.failed);
 }
 
 int spht_obs_prefetched(struct spht_observed *o, struct spht_obs_where *w, unsigned int index,
@@ -221,12 +222,11 @@ int spht_obs_prefetched(struct spht_observed *o, struct spht_obs_where *w, unsig
 	else
 		o->fid.prefetched[answer]++;
 	info->preamble = false;
-	info->gfn = (uint32_t)op->gfn;
 	if (spht_mmu_present(&o->mmu, w->page, index) && spht_obs_drop(o, w->page, index))
 		return -1;
 	if (here)
 		w->prefetched |= bit;
-	return add_evidence(o, w, index, SPHT_EVIDENCE_PREFETCHED, op->gfn, op->spte);
+	return add_evidence(o, w, index, SPHT_EVIDENCE_PREFETCHED, op->gfn, op->spte, true);
 }
 
 /*
@@ -271,12 +271,12 @@ int spht_obs_group_evidence(struct spht_observed *o, struct spht_obs_where *w)
 						  false))
 					return -1;
 			}
-			if (add_evidence(o, w, shift + i, SPHT_EVIDENCE_KEPT, 0, 0))
+			if (add_evidence(o, w, shift + i, SPHT_EVIDENCE_KEPT, 0, 0, true))
 				return -1;
 		} else if (!present && !(w->unknown & bit)) {
 			w->has_stop = true;
 			w->stop = (uint16_t)(shift + i);
-			return add_evidence(o, w, shift + i, SPHT_EVIDENCE_REFUSED, 0, 0);
+			return add_evidence(o, w, shift + i, SPHT_EVIDENCE_REFUSED, 0, 0, false);
 		} else if (!present) {
 			return 0; /* it stopped here, or the entry was present: not known */
 		}

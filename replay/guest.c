@@ -227,18 +227,6 @@ static int open_interval(struct spht_guest *g, struct entry *e, const struct sph
 	return emit(g, SPHT_WORLD_INFERRED, e, ev->table, ev->index, ev->step, s);
 }
 
-int spht_guest_reuse(struct spht_guest *g, uint32_t table, uint32_t since)
-{
-	struct table *t = get_table(g, table);
-
-	if (!t)
-		return -1;
-	t->incarnation++;
-	memset(t->around, 0, sizeof(t->around));
-	t->born = since;
-	return 0;
-}
-
 /* The last evidence was of the page's former life: forget it, in every world. */
 static int forget(struct spht_guest *g, struct table *t, struct entry *e, uint32_t table,
 		  unsigned int index)
@@ -249,6 +237,26 @@ static int forget(struct spht_guest *g, struct table *t, struct entry *e, uint32
 		return -1;
 	e->incarnation = t->incarnation;
 	e->kind = KIND_NONE;
+	return 0;
+}
+
+int spht_guest_reuse(struct spht_guest *g, uint32_t table, uint32_t since)
+{
+	struct table *t = get_table(g, table);
+
+	if (!t)
+		return -1;
+	t->incarnation++;
+	memset(t->around, 0, sizeof(t->around));
+	t->born = since;
+	for (unsigned int i = 0; i < SPHT_PT_ENTRIES; i++) {
+		struct entry *c = t->chunk[i / CHUNK];
+
+		if (!c)
+			i |= CHUNK - 1;
+		else if (forget(g, t, c + i % CHUNK, table, i))
+			return -1;
+	}
 	return 0;
 }
 
@@ -271,8 +279,7 @@ int spht_guest_evidence(struct spht_guest *g, const struct spht_evidence *ev)
 	}
 	if (!same && is_present(ev->kind))
 		e->generation = !e->generation;
-	if (close_interval(g, t, e, ev, same) ||
-	    open_interval(g, e, ev, ev->kind == SPHT_EVIDENCE_PRESENT))
+	if (close_interval(g, t, e, ev, same) || open_interval(g, e, ev, ev->sets_a))
 		return -1;
 	/*
 	 * Absent, then walked as present: the guest's handler ran in between.

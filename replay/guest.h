@@ -46,6 +46,7 @@ struct spht_evidence {
 	uint8_t kind;
 	uint32_t step;
 	gfn_t gfn; /* PRESENT, PREFETCHED */
+	bool sets_a; /* PRESENT: the walk went on to set A; a failed one does not */
 	bool w, a, d; /* PRESENT: of the entry; PREFETCHED: w = SPTE writable */
 	/* Step since which the table cannot have changed (write-protected), or SPHT_NOT_FROZEN. */
 	uint32_t frozen_since;

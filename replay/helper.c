@@ -76,7 +76,7 @@ void spht_helper_close(struct spht_whatif *w)
 
 /* KVM's prefetch on the helper's own fault path, over what the world shows. */
 static void build_neighbours(struct spht_whatif *w, const struct spht_wregion *r,
-			     unsigned int index)
+			     unsigned int index, uint64_t ready_ns)
 {
 	struct spht_mmu_page *p = &w->mmu.pages[r->page];
 	unsigned int base = index & ~(w->c->window - 1);
@@ -92,6 +92,7 @@ static void build_neighbours(struct spht_whatif *w, const struct spht_wregion *r
 			break;
 		spht_mmu_set(&w->mmu, r->page, i, st & SPHT_GPTE_WRITABLE);
 		spht_bit_set(w->pages[r->page].side, i);
+		w->pages[r->page].ready_ns[i] = ready_ns;
 		spht_bit_clear(w->pages[r->page].lack, i);
 		w->acc->side_built++;
 	}
@@ -125,7 +126,7 @@ static bool install(struct spht_whatif *w, const struct spht_wregion *r, unsigne
 	spht_bit_clear(p->lack, index);
 	p->ready_ns[index] = ready_ns;
 	spht_w_list(w, r->table, r->page);
-	build_neighbours(w, r, index);
+	build_neighbours(w, r, index, ready_ns);
 	return true;
 }
 

@@ -109,6 +109,8 @@ static int do_set(struct spht_observed *o, uint8_t kind, uint32_t page, unsigned
 
 	if (!info)
 		return -1;
+	if (info->gfn != (uint32_t)gfn)
+		info->in_rmap = false;
 	if ((spte & SPHT_PTE_W) && spht_obs_rmap_add(o, gfn, page, index, info))
 		return -1;
 	info->spte = spte;
@@ -360,7 +362,8 @@ static int emulated_store(struct spht_observed *o, const struct spht_exit *x)
 			continue;
 		if (o->pages[page].l3_gfn)
 			o->pages[page].l3_gfn[index] = 0;
-		if (spht_mmu_present(&o->mmu, page, index) && spht_obs_drop(o, page, index))
+		/* Said to the what-ifs even where nothing hangs: a helper may have linked it. */
+		if (spht_obs_drop(o, page, index))
 			return -1;
 	}
 	return 0;
@@ -467,6 +470,18 @@ static int invalidated(struct spht_observed *o, struct spht_obs_vcpu *v)
 	return spht_obs_drop(o, page, v->cow_index);
 }
 
+/* Pages on a path that KVM just used exist, whether their creation was seen or not. */
+static int assume_path(struct spht_observed *o, uint32_t path)
+{
+	uint32_t page[3] = {spht_path_root(&o->shadow, path), spht_path_l3(&o->shadow, path),
+			    spht_path_l2(&o->shadow, path)};
+
+	for (unsigned int i = 0; i < 3; i++)
+		if (page[i] != SPHT_NO_ID && spht_obs_assume(o, page[i]))
+			return -1;
+	return 0;
+}
+
 static int on_window(struct spht_observed *o, const struct spht_exit *x)
 {
 	struct spht_obs_vcpu *v = spht_obs_vcpu(o, x->vcpu);
@@ -503,6 +518,8 @@ static int on_window(struct spht_observed *o, const struct spht_exit *x)
 	if (w.has_leaf && x->requested) {
 		if (spht_obs_group_evidence(o, &w))
 			return -1;
+		if (assume_path(o, w.path))
+			return -1;
 		if (spht_mmu_link_path(&o->mmu, w.path, w.page, w.leaf_level, spht_gva_vpn(x->gva)))
 			return -1;
 	}
@@ -510,12 +527,32 @@ static int on_window(struct spht_observed *o, const struct spht_exit *x)
 	return 0;
 }
 
-/* Losing events makes every belief a guess until the page is created anew. */
-static void on_loss(struct spht_observed *o)
+/*
+ * Losing events makes every belief a guess until the page is created anew, and
+ * ends what was known of the guest's tables: nothing is proven across the gap.
+ */
+static int on_loss(struct spht_observed *o)
 {
-	for (uint32_t i = 0; i < o->mmu.nr; i++)
-		if (o->mmu.pages[i].exists)
-			memset(o->mmu.pages[i].unknown, 0xff, sizeof(o->mmu.pages[i].unknown));
+	for (uint32_t i = 0; i < o->cap_pages; i++) {
+		struct spht_mmu_page *p = &o->mmu.pages[i];
+
+		o->pages[i].frame = 0;
+		o->pages[i].seen = false;
+		if (!p->exists)
+			continue;
+		memset(p->unknown, 0xff, sizeof(p->unknown));
+		p->unsync = true;
+	}
+	if (o->cap_frames)
+		memset(o->frame_page, 0, o->cap_frames * sizeof(*o->frame_page));
+	for (uint32_t v = 0; v < o->nr_vcpus; v++) {
+		o->vcpus[v].root_sure = false;
+		o->vcpus[v].cow_page = SPHT_NO_ID;
+	}
+	for (uint32_t t = 0; t < o->shadow.tables.nr; t++)
+		if (spht_guest_reuse(o->guest, t, o->step))
+			return -1;
+	return 0;
 }
 
 int spht_observed_exit(void *observed, const struct spht_exit *x, struct spht_error *err)
@@ -535,7 +572,7 @@ int spht_observed_exit(void *observed, const struct spht_exit *x, struct spht_er
 		o->steps.v[o->step].flags = SPHT_STEP_LOOSE;
 		if (x->kind == SPHT_EXIT_LOSS) {
 			o->steps.v[o->step].flags |= SPHT_STEP_LOSS;
-			on_loss(o);
+			ret = on_loss(o);
 		} else {
 			ret = apply_ops(o, NULL, &w, x);
 		}

@@ -54,9 +54,19 @@ static void own_prefetch(struct spht_whatif *w, const struct spht_step *s)
 		spht_mmu_set(&w->mmu, s->page, i, st & SPHT_GPTE_WRITABLE);
 		spht_bit_set(w->pages[s->page].side, i);
 		spht_bit_clear(w->pages[s->page].lack, i);
+		if (w->pages[s->page].ready_ns)
+			w->pages[s->page].ready_ns[i] = w->now_ns;
 		spht_w_list(w, s->table, s->page);
 		w->acc->divergence++;
 	}
+}
+
+/* Is it a place that the fault's own prefetch looks at?  Others are replayed as they are. */
+static bool in_group(const struct spht_whatif *w, const struct spht_step *s,
+		     const struct spht_do *d)
+{
+	return s->leaf_level == 1 && d->page == s->page && d->index != s->index &&
+	       !((d->index ^ s->index) & ~(w->c->window - 1));
 }
 
 /* The fault happens here as it did in the recording. */
@@ -67,10 +77,13 @@ static void fault_happens(struct spht_whatif *w, const struct spht_step *s, uint
 
 	for (uint32_t i = 0; i < s->nr_do; i++, d++) {
 		/* An MMIO entry is set without an event; its neighbours are prefetched with one. */
-		prefetches |= d->kind == SPHT_DO_PREFETCH;
-		if (d->kind != SPHT_DO_SET)
+		prefetches |= d->kind == SPHT_DO_PREFETCH || d->kind == SPHT_DO_SET;
+		if (d->kind == SPHT_DO_PREFETCH && in_group(w, s, d))
 			continue;
-		prefetches = true;
+		if (d->kind == SPHT_DO_PREFETCH)
+			spht_w_made_by_kvm(w, d);
+		else if (d->kind != SPHT_DO_SET)
+			continue;
 		if (!w->mmu.pages[d->page].exists)
 			spht_mmu_create(&w->mmu, d->page, step);
 		spht_mmu_set(&w->mmu, d->page, d->index, d->writable);
@@ -85,13 +98,27 @@ static void fault_happens(struct spht_whatif *w, const struct spht_step *s, uint
 		own_prefetch(w, s);
 }
 
+/* Clocks of several vCPUs drift: what is built in this one's future helps it not. */
+static bool is_ready(const struct spht_whatif *w, const struct spht_step *s)
+{
+	const struct spht_wpage *p = &w->pages[s->page];
+
+	return !p->ready_ns || p->ready_ns[s->index] <= w->now_ns;
+}
+
 /* A demand fault that the what-if takes meets what the helper is doing about it. */
-static void meet_helper(struct spht_whatif *w, const struct spht_step *s)
+static void meet_helper(struct spht_whatif *w, const struct spht_step *s, bool have)
 {
 	struct spht_wpage *p = &w->pages[s->page];
 
-	/* Too weak, or there but not reachable any more: used all the same, and in vain. */
-	w->acc->used_weak += spht_bit(p->helper, s->index);
+	if (!spht_bit(p->helper, s->index))
+		;
+	else if (!have)
+		w->acc->zapped_unused++; /* still there, and out of reach */
+	else if (!is_ready(w, s))
+		w->acc->used_late++;
+	else
+		w->acc->used_weak++;
 	spht_bit_clear(p->helper, s->index);
 	spht_bit_clear(p->side, s->index);
 	spht_helper_demand(w, s->page, s->index);
@@ -212,7 +239,12 @@ static bool oracle(struct spht_whatif *w, const struct spht_step *s, uint32_t st
 	uint8_t st = spht_w_state(w, s->table, s->index);
 	struct spht_prospect p = {.space = s->space, .vpn = s->vpn};
 
-	p.buildable = !spht_bit(w->mmu.pages[s->page].present, s->index) && spht_w_legal(w, st) &&
+	/* Only the path may be missing; a leaf that is there stays as it is. */
+	p.buildable = !spht_w_reaches(w, s->path, s->page, s->leaf_level, s->index, s->vpn) &&
+		      (!spht_bit(w->mmu.pages[s->page].present, s->index) ||
+		       !(s->flags & SPHT_STEP_NEED_W) ||
+		       spht_bit(w->mmu.pages[s->page].writable, s->index)) &&
+		      spht_w_legal(w, st) &&
 		      (!(s->flags & SPHT_STEP_NEED_W) || (st & SPHT_GPTE_WRITABLE)) &&
 		      w->regions[s->region].valid;
 	p.loss = p.buildable ? loss_of(w, s, step) : 0;
@@ -310,14 +342,16 @@ static bool may_avoid(const struct spht_whatif *w, const struct spht_step *s)
 void spht_w_fault(struct spht_whatif *w, const struct spht_step *s, uint32_t step)
 {
 	bool base = s->flags & SPHT_STEP_BASE, have = false, avoided = false, granted = false;
+	bool spareable = base && !(s->flags & SPHT_STEP_FORCED) && may_avoid(w, s);
 
 	w->acc->f_base += (s->flags & (SPHT_STEP_BASE | SPHT_STEP_UNMODELLED)) != 0;
 	learn_region(w, s);
-	if (base && !(s->flags & SPHT_STEP_FORCED) && may_avoid(w, s)) {
-		if (w->c->spec->h->foresee)
-			granted = oracle(w, s, step);
+	if (spareable && w->c->spec->h->foresee)
+		granted = oracle(w, s, step);
+	if (s->flags & SPHT_STEP_HAS_LEAF)
 		have = spht_w_reaches(w, s->path, s->page, s->leaf_level, s->index, s->vpn);
-		avoided = have && is_extra(w, s) &&
+	if (spareable) {
+		avoided = have && is_extra(w, s) && is_ready(w, s) &&
 			  (!(s->flags & SPHT_STEP_NEED_W) ||
 			   spht_bit(w->mmu.pages[s->page].writable, s->index));
 	}
@@ -339,7 +373,7 @@ void spht_w_fault(struct spht_whatif *w, const struct spht_step *s, uint32_t ste
 		w->acc->remaining++;
 	/* A fault of the guest's own asks for no shadow entry: the request stands. */
 	if ((s->flags & SPHT_STEP_HAS_LEAF) && s->cls != SPHT_CLASS_GUEST)
-		meet_helper(w, s);
+		meet_helper(w, s, have);
 	fault_happens(w, s, step);
 	tell_heuristic(w, s);
 }

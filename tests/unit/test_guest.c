@@ -41,6 +41,7 @@ static void walked(struct rig *r, uint32_t step, uint64_t gfn, uint64_t bits)
 		.step = step,
 		.gfn = gfn,
 		.w = bits & SPHT_PTE_W,
+		.sets_a = true,
 		.a = bits & SPHT_PTE_A,
 		.d = bits & SPHT_PTE_D,
 		.frozen_since = SPHT_NOT_FROZEN,
@@ -331,6 +332,28 @@ static void walk_leaves_the_accessed_bit_set_behind_it(void **unused)
 	walked(&r, 10, 0x700, UNTOUCHED | SPHT_PTE_D);
 	walked(&r, 20, 0x700, UNTOUCHED | SPHT_PTE_D);
 	CHECK(&r, "?OO??", "?OOww", "OOOww", AROUND_TWO);
+	rig_close(&r);
+}
+
+static void walk_that_failed_leaves_the_accessed_bit_alone(void **unused)
+{
+	struct rig r;
+
+	(void)unused;
+	rig_open(&r);
+	walked(&r, 10, 0x700, UNTOUCHED);
+	CHECK(&r, "???", "?rr", "orr", 9, 10, 90);
+	rig_close(&r);
+
+	/* A protection fault reads the entry and sets nothing in it. */
+	rig_open(&r);
+	give(&r, &(struct spht_evidence){.table = r.table,
+					 .index = r.index,
+					 .kind = SPHT_EVIDENCE_PRESENT,
+					 .step = 10,
+					 .gfn = 0x700,
+					 .frozen_since = SPHT_NOT_FROZEN});
+	CHECK(&r, "???", "?oo", "ooo", 9, 10, 90);
 	rig_close(&r);
 }
 
@@ -631,6 +654,7 @@ int main(void)
 		cmocka_unit_test(passed_over_and_never_seen_before_only_the_optimist_knows_it),
 		cmocka_unit_test(writable_means_allowed_and_dirty),
 		cmocka_unit_test(walk_leaves_the_accessed_bit_set_behind_it),
+		cmocka_unit_test(walk_that_failed_leaves_the_accessed_bit_alone),
 		cmocka_unit_test(what_a_frozen_table_shows_was_there_since_it_froze),
 		cmocka_unit_test(neighbour_came_when_the_guests_fault_in_its_group_was_served),
 		cmocka_unit_test(fault_around_maps_one_aligned_group_of_sixteen),
