@@ -41,7 +41,7 @@ static void walked(struct rig *r, uint32_t step, uint64_t gfn, uint64_t bits)
 		.step = step,
 		.gfn = gfn,
 		.w = bits & SPHT_PTE_W,
-		.sets_a = true,
+		.sets_a = bits & SPHT_PTE_P,
 		.a = bits & SPHT_PTE_A,
 		.d = bits & SPHT_PTE_D,
 		.frozen_since = SPHT_NOT_FROZEN,
