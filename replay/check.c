@@ -244,6 +244,9 @@ int spht_obs_group_evidence(struct spht_observed *o, struct spht_obs_where *w)
 	for (unsigned int i = 0; i < o->window; i += 8)
 		o->pages[w->page].group_step[(shift + base + i) / 8] = o->step;
 	/* An MMIO entry is set without an event; its neighbours are prefetched with one. */
+	/* A page that was zapped before the guest went on holds nothing to speak of. */
+	if (!o->mmu.pages[w->page].exists)
+		return 0;
 	if (w->leaf_level != 1 || w->direct || o->window == 1 || (!w->demand_done && !set))
 		return 0;
 	last = set ? 63 - (unsigned int)__builtin_clzll(set) : base;

@@ -51,9 +51,10 @@ struct spht_obs_vcpu {
 struct spht_obs_where {
 	uint32_t space, region, path, page, table;
 	uint32_t role; /* of the root */
+	vpn_t vpn;
 	uint16_t index, stop;
 	uint8_t leaf_level;
-	bool has_leaf, direct, demand_done, has_stop;
+	bool has_leaf, direct, demand_done, linked, has_stop;
 	bool *fresh; /* of the leaf table's owner; NULL: no guest table */
 	uint64_t before; /* present entries of the leaf's 64-entry word, before the exit */
 	uint64_t unknown;

@@ -311,6 +311,29 @@ static int op_page(struct spht_observed *o, const struct spht_op *op)
 	}
 }
 
+/* Pages on a path that KVM just used exist, whether their creation was seen or not. */
+static int assume_path(struct spht_observed *o, uint32_t path)
+{
+	uint32_t page[3] = {spht_path_root(&o->shadow, path), spht_path_l3(&o->shadow, path),
+			    spht_path_l2(&o->shadow, path)};
+
+	for (unsigned int i = 0; i < 3; i++)
+		if (page[i] != SPHT_NO_ID && spht_obs_assume(o, page[i]))
+			return -1;
+	return 0;
+}
+
+/* KVM linked the path to the fault's leaf; a zap that comes later takes it apart again. */
+static int link_leaf(struct spht_observed *o, struct spht_obs_where *w)
+{
+	if (!w->has_leaf || w->linked)
+		return 0;
+	w->linked = true;
+	if (assume_path(o, w->path))
+		return -1;
+	return spht_mmu_link_path(&o->mmu, w->path, w->page, w->leaf_level, w->vpn);
+}
+
 static int apply_ops(struct spht_observed *o, struct spht_obs_vcpu *v, struct spht_obs_where *w,
 		     const struct spht_exit *x)
 {
@@ -330,7 +353,9 @@ static int apply_ops(struct spht_observed *o, struct spht_obs_vcpu *v, struct sp
 				w->before = w->unknown = 0;
 			break;
 		case SPHT_OP_SET:
-			ret = op_set(o, w, op, requested, x->preamble);
+			ret = requested ? link_leaf(o, w) : 0;
+			if (!ret)
+				ret = op_set(o, w, op, requested, x->preamble);
 			break;
 		case SPHT_OP_REQUESTED:
 			requested = true;
@@ -346,7 +371,7 @@ static int apply_ops(struct spht_observed *o, struct spht_obs_vcpu *v, struct sp
 		if (ret)
 			return -1;
 	}
-	return 0;
+	return requested ? link_leaf(o, w) : 0;
 }
 
 /* An emulated store into a tracked table unlinks what hung there (kvm_mmu_pte_write). */
@@ -470,18 +495,6 @@ static int invalidated(struct spht_observed *o, struct spht_obs_vcpu *v)
 	return spht_obs_drop(o, page, v->cow_index);
 }
 
-/* Pages on a path that KVM just used exist, whether their creation was seen or not. */
-static int assume_path(struct spht_observed *o, uint32_t path)
-{
-	uint32_t page[3] = {spht_path_root(&o->shadow, path), spht_path_l3(&o->shadow, path),
-			    spht_path_l2(&o->shadow, path)};
-
-	for (unsigned int i = 0; i < 3; i++)
-		if (page[i] != SPHT_NO_ID && spht_obs_assume(o, page[i]))
-			return -1;
-	return 0;
-}
-
 static int on_window(struct spht_observed *o, const struct spht_exit *x)
 {
 	struct spht_obs_vcpu *v = spht_obs_vcpu(o, x->vcpu);
@@ -515,14 +528,8 @@ static int on_window(struct spht_observed *o, const struct spht_exit *x)
 		return -1;
 	if (x->store_known && emulated_store(o, x))
 		return -1;
-	if (w.has_leaf && x->requested) {
-		if (spht_obs_group_evidence(o, &w))
-			return -1;
-		if (assume_path(o, w.path))
-			return -1;
-		if (spht_mmu_link_path(&o->mmu, w.path, w.page, w.leaf_level, spht_gva_vpn(x->gva)))
-			return -1;
-	}
+	if (w.has_leaf && x->requested && spht_obs_group_evidence(o, &w))
+		return -1;
 	fill_step(o, v, &w, x);
 	return 0;
 }

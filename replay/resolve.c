@@ -379,6 +379,7 @@ int spht_obs_resolve(struct spht_observed *o, struct spht_obs_vcpu *v, struct sp
 	struct spht_obs_memo *m;
 	uint32_t root;
 
+	w->vpn = vpn;
 	w->role = v->role != SPHT_NO_ID ? v->role : o->role;
 	if (!k->nr || k->level[0] != 4 || !(k->pte[0] & SPHT_PTE_P) || w->role == SPHT_NO_ID)
 		return 0;

@@ -97,8 +97,8 @@ void spht_w_lose(struct spht_whatif *w);
 void spht_w_match_writable(struct spht_whatif *w, const struct spht_do *d);
 /* The recording's KVM made the entry itself: it is nobody's but KVM's now. */
 void spht_w_made_by_kvm(struct spht_whatif *w, const struct spht_do *d);
-/* What happens in a step whether its fault is avoided or not. */
-void spht_w_exogenous(struct spht_whatif *w, const struct spht_step *s, uint32_t step);
+/* What happens in a step whether its fault is avoided or not: before it was served, or @late. */
+void spht_w_exogenous(struct spht_whatif *w, const struct spht_step *s, uint32_t step, bool late);
 /* A #PF exit: avoided, or as it was. */
 void spht_w_fault(struct spht_whatif *w, const struct spht_step *s, uint32_t step);
 

@@ -154,12 +154,31 @@ void spht_w_made_by_kvm(struct spht_whatif *w, const struct spht_do *d)
 	spht_bit_clear(p->lack, d->index);
 }
 
-/* What happens whether the fault is avoided or not: exogenous, or replayed as recorded. */
-void spht_w_exogenous(struct spht_whatif *w, const struct spht_step *s, uint32_t step)
+/* Where zaps begin that came after the fault was served (KVM requests before the entry). */
+static uint32_t late_zap(const struct spht_whatif *w, const struct spht_step *s)
 {
 	const struct spht_do *d = w->c->steps->dos + s->first_do;
+	uint32_t first = s->nr_do;
+
+	for (uint32_t i = s->nr_do; i-- > 0;) {
+		if (d[i].kind == SPHT_DO_SET || d[i].kind == SPHT_DO_PREFETCH)
+			return first;
+		if (d[i].kind == SPHT_DO_ZAP || d[i].kind == SPHT_DO_ZAP_ALL)
+			first = i;
+	}
+	return s->nr_do;
+}
+
+/* What happens whether the fault is avoided or not: exogenous, or replayed as recorded. */
+void spht_w_exogenous(struct spht_whatif *w, const struct spht_step *s, uint32_t step, bool late)
+{
+	const struct spht_do *d = w->c->steps->dos + s->first_do;
+	uint32_t first_late = late_zap(w, s);
 
 	for (uint32_t i = 0; i < s->nr_do; i++, d++) {
+		/* Proofs are told last and hold from the beginning. */
+		if ((i >= first_late && d->kind != SPHT_DO_PROVE) != late)
+			continue;
 		switch (d->kind) {
 		case SPHT_DO_CREATE:
 			if (!w->mmu.pages[d->page].exists)

@@ -43,17 +43,19 @@ static void run_step(struct spht_whatif *w, uint32_t step)
 		return;
 	}
 	if (s->flags & SPHT_STEP_LOOSE) {
-		spht_w_exogenous(w, s, step);
+		spht_w_exogenous(w, s, step, false);
+		spht_w_exogenous(w, s, step, true);
 		return;
 	}
 	advance_clock(w, s);
 	spht_helper_run(w, w->now_ns);
-	spht_w_exogenous(w, s, step);
+	spht_w_exogenous(w, s, step, false);
 	cost = w->c->costs->other_exit_ns;
 	if (s->flags & SPHT_STEP_PF) {
 		cost = w->c->costs->exit_ns[s->cls];
 		spht_w_fault(w, s, step);
 	}
+	spht_w_exogenous(w, s, step, true);
 	if (w->acc->avoided_direct + w->acc->avoided_side == before)
 		w->vcpus[s->vcpu].now_ns += exit_cost(w, s->window_ns, cost);
 }

@@ -46,4 +46,6 @@ for name in old-l2 old-l2-again; do
 done
 
 replay set-twice --heuristic=none
+# All pages are zapped after the fault was served and before the guest goes on.
+replay late-zap --heuristic=none --heuristic=window
 finish
