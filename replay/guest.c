@@ -2,6 +2,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "replay/bigmem.h"
 #include "replay/guest.h"
 
 /* fault_around_bytes, 64 KiB since Linux 3.15: do_fault_around() maps aligned groups. */
@@ -119,6 +120,7 @@ static int emit(struct spht_guest *g, enum spht_world world, struct entry *e, ui
 
 		if (!p)
 			return -1;
+		spht_bigmem_hint(p, cap * sizeof(*c->v));
 		c->v = p;
 		c->cap = cap;
 	}
@@ -254,6 +256,8 @@ int spht_guest_reuse(struct spht_guest *g, uint32_t table, uint32_t since)
 
 		if (!c)
 			i |= CHUNK - 1;
+		else if (c[i % CHUNK].kind == KIND_NONE)
+			c[i % CHUNK].incarnation = t->incarnation;
 		else if (forget(g, t, c + i % CHUNK, table, i))
 			return -1;
 	}
@@ -310,6 +314,7 @@ static int sort_changes(struct changes *c, uint32_t nr_steps)
 		free(out);
 		return -1;
 	}
+	spht_bigmem_hint(out, c->nr * sizeof(*out));
 	for (size_t i = 0; i < c->nr; i++)
 		at[c->v[i].step + 1]++;
 	for (uint32_t s = 0; s < nr_steps; s++)

@@ -68,6 +68,23 @@ int spht_obs_pend(struct spht_observed *o, const struct spht_op *op)
 	return 0;
 }
 
+/* Guest frames up to 16 GiB have their place in rmap_head; those above come behind. */
+#define RMAP_DIRECT (1u << 22)
+
+static uint32_t rmap_far(struct spht_observed *o, gfn_t gfn)
+{
+	uint32_t id = spht_idmap_get(&o->rmap_gfns, gfn, 0);
+
+	return id < UINT32_MAX - RMAP_DIRECT ? RMAP_DIRECT + id : SPHT_NO_ID;
+}
+
+static uint32_t rmap_find_far(const struct spht_observed *o, gfn_t gfn)
+{
+	uint32_t id = spht_idmap_find(&o->rmap_gfns, gfn, 0);
+
+	return id < UINT32_MAX - RMAP_DIRECT ? RMAP_DIRECT + id : SPHT_NO_ID;
+}
+
 /* Remembers that (@page, @index) maps @gfn writable. */
 int spht_obs_rmap_add(struct spht_observed *o, gfn_t gfn, uint32_t page, unsigned int index,
 		      struct spht_obs_info *info)
@@ -76,7 +93,7 @@ int spht_obs_rmap_add(struct spht_observed *o, gfn_t gfn, uint32_t page, unsigne
 
 	if (info->in_rmap && info->gfn == (uint32_t)gfn)
 		return 0;
-	id = spht_idmap_get(&o->rmap_gfns, gfn, 0);
+	id = gfn < RMAP_DIRECT ? (uint32_t)gfn : rmap_far(o, gfn);
 	if (id == SPHT_NO_ID ||
 	    grow((void **)&o->rmap_head, &o->cap_rmap_head, id, sizeof(*o->rmap_head), 0) ||
 	    grow((void **)&o->rmap, &o->cap_rmap, o->nr_rmap + 1, sizeof(*o->rmap), 0))
@@ -93,7 +110,7 @@ int spht_obs_rmap_add(struct spht_observed *o, gfn_t gfn, uint32_t page, unsigne
  */
 int spht_obs_write_protect(struct spht_observed *o, gfn_t gfn)
 {
-	uint32_t id = spht_idmap_find(&o->rmap_gfns, gfn, 0), i;
+	uint32_t id = gfn < RMAP_DIRECT ? (uint32_t)gfn : rmap_find_far(o, gfn), i;
 
 	if (id == SPHT_NO_ID || id >= o->cap_rmap_head)
 		return 0;

@@ -2,6 +2,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "replay/bigmem.h"
 #include "replay/step.h"
 
 #define MAX_STEPS (1u << 31)
@@ -21,6 +22,7 @@ static int grow(void **v, uint32_t *cap, size_t size)
 
 	if (!p)
 		return -1;
+	spht_bigmem_hint(p, n * size);
 	*v = p;
 	*cap = n;
 	return 0;
