@@ -7,4 +7,4 @@
 
 SPHT_HEURISTIC(none, .name = "none",
 	       .summary = "asks for nothing: the recording as it was, the baseline",
-	       .cite = "KVM without a helper (METRICS, Baseline)");
+	       .cite = "KVM without a helper (docs/metrics.md, f_base)");

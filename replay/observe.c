@@ -311,16 +311,17 @@ static int op_page(struct spht_observed *o, const struct spht_op *op)
 	}
 }
 
-/* Pages on a path that KVM just used exist, whether their creation was seen or not. */
+/*
+ * Pages on a path that KVM just used exist, whether their creation was seen or
+ * not.  The root is left alone: which one it is may be a guess.
+ */
 static int assume_path(struct spht_observed *o, uint32_t path)
 {
-	uint32_t page[3] = {spht_path_root(&o->shadow, path), spht_path_l3(&o->shadow, path),
-			    spht_path_l2(&o->shadow, path)};
+	uint32_t l3 = spht_path_l3(&o->shadow, path), l2 = spht_path_l2(&o->shadow, path);
 
-	for (unsigned int i = 0; i < 3; i++)
-		if (page[i] != SPHT_NO_ID && spht_obs_assume(o, page[i]))
-			return -1;
-	return 0;
+	if (l3 != SPHT_NO_ID && spht_obs_assume(o, l3))
+		return -1;
+	return l2 != SPHT_NO_ID ? spht_obs_assume(o, l2) : 0;
 }
 
 /* KVM linked the path to the fault's leaf; a zap that comes later takes it apart again. */

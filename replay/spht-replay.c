@@ -307,6 +307,15 @@ static int one_option(struct args *a, int opt, const char *arg)
 	}
 }
 
+/* Are @output and @input one regular file?  A recording must not end as its own table. */
+static bool same_file(const char *output, const char *input)
+{
+	struct stat o, i;
+
+	return output && !stat(output, &o) && !stat(input, &i) && S_ISREG(o.st_mode) &&
+	       o.st_dev == i.st_dev && o.st_ino == i.st_ino;
+}
+
 static int parse_args(struct args *a, int argc, char **argv)
 {
 	struct spht_error err;
@@ -331,8 +340,14 @@ static int parse_args(struct args *a, int argc, char **argv)
 		return usage_error("--heuristic=NAME is missing (try --heuristic=help)");
 	if (optind == argc)
 		return usage_error("which FILE.spht?");
-	if (a->csv && a->json && !strcmp(a->csv, "-") && !strcmp(a->json, "-"))
-		return usage_error("--csv and --json cannot both be stdout");
+	if (a->csv && a->json && !strcmp(a->csv, a->json))
+		return usage_error("--csv and --json cannot both be %s",
+				   strcmp(a->csv, "-") ? a->csv : "stdout");
+	if ((a->csv && !*a->csv) || (a->json && !*a->json))
+		return usage_error("--csv and --json take a file name");
+	for (int i = optind; i < argc; i++)
+		if (same_file(a->csv, argv[i]) || same_file(a->json, argv[i]))
+			return usage_error("%s would be replaced by its own results", argv[i]);
 	return 0;
 }
 

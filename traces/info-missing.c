@@ -47,7 +47,7 @@ static const struct {
 	{SPHT_EV_INJ_EXCEPTION, INFO_NOTE, "guest faults rest on walker errors alone"},
 	{SPHT_EV_EMULATE_INSN, INFO_MISSING, "pf_ptwrite_emul cannot be told apart"},
 	{SPHT_EV_CR, INFO_NOTE, "address-space switches are inferred from shadow roots and walks"},
-	{SPHT_EV_PIO, INFO_NOTE, "no marks of the guest: --roi cannot name them"},
+	{SPHT_EV_PIO, INFO_NOTE, "no marks of the guest: no regions to name"},
 };
 
 static void missing_events(const struct missing *m)

@@ -228,4 +228,12 @@ check "its name stands in the row, and its queue of 0 takes nothing" awk -F, '
 	NR == 1 { for (i = 1; i <= NF; i++) at[$i] = i }
 	NR == 2 { exit !($at["costs"] == "mine" && $at["issued"] == 0 && $at["queue_full"] > 0) }' c.csv
 
+cp "$TOP/traces/samples/kbuild-cc-1vcpu.spht" own.spht
+status 2 "a recording is not replaced by its own table" "$SPHT_REPLAY" --heuristic=none \
+	--csv=own.spht own.spht
+same "and stays as it was" own.spht "$TOP/traces/samples/kbuild-cc-1vcpu.spht"
+status 2 "nor by its own JSON" "$SPHT_REPLAY" --heuristic=none --json=own.spht own.spht
+status 2 "the table and the JSON are not one file" "$SPHT_REPLAY" --heuristic=none \
+	--csv=x --json=x own.spht
+status 2 "an output has a name" "$SPHT_REPLAY" --heuristic=none --csv= own.spht
 finish
