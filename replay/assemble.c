@@ -90,7 +90,7 @@ static int on_exit_event(struct spht_assemble *a, struct spht_thread *t,
 	uint32_t isa = (uint32_t)ev->v[SPHT_EXIT_ISA];
 
 	window_drop(a, t);
-	spht_threads_bind(a->threads, t, (uint16_t)ev->v[SPHT_EXIT_VCPU]);
+	spht_threads_bind(t, (uint16_t)ev->v[SPHT_EXIT_VCPU]);
 	window_open(t, ev);
 	x->reason = reason;
 	x->rip = ev->v[SPHT_EXIT_RIP];
@@ -128,20 +128,18 @@ tdp:
 static int on_entry_event(struct spht_assemble *a, struct spht_thread *t,
 			  const struct spht_event *ev, struct spht_error *err)
 {
-	spht_threads_bind(a->threads, t, (uint16_t)ev->v[SPHT_ENTRY_VCPU]);
+	spht_threads_bind(t, (uint16_t)ev->v[SPHT_ENTRY_VCPU]);
 	if (!t->open)
 		return 0;
 	t->exit.t_entry = ev->ts;
 	return deliver(a, t, err);
 }
 
-static void on_page_fault(struct spht_assemble *a, struct spht_thread *t,
-			  const struct spht_event *ev)
+static void on_page_fault(struct spht_thread *t, const struct spht_event *ev)
 {
 	struct spht_exit *x = &t->exit;
 
 	/* Only kernels whose kvm_exit says neither ISA nor error code need this one. */
-	(void)a;
 	if (!t->open || x->is_pf || x->pfec || x->gva)
 		return;
 	x->is_pf = true;
@@ -305,8 +303,7 @@ static int pvm_walk(struct spht_assemble *a, struct spht_thread *t, const struct
 	t->tentative = false;
 	/* Nothing names the vCPU: threads are numbered as they appear. */
 	if (!t->is_vcpu)
-		spht_threads_bind(a->threads, t,
-				  (uint16_t)spht_threads_vcpus(a->threads, true, err));
+		spht_threads_bind(t, (uint16_t)spht_threads_vcpus(a->threads, true, err));
 	window_open(t, ev);
 	t->exit.is_pf = true;
 	t->exit.gva = ev->v[SPHT_WALK_ADDR];
@@ -405,7 +402,7 @@ static int dispatch(struct spht_assemble *a, struct spht_thread *t, const struct
 	case SPHT_EV_ENTRY:
 		return on_entry_event(a, t, ev, err);
 	case SPHT_EV_PAGE_FAULT:
-		on_page_fault(a, t, ev);
+		on_page_fault(t, ev);
 		break;
 	case SPHT_EV_PAGETABLE_WALK:
 		if (t->open)
@@ -484,7 +481,7 @@ int spht_assemble_event(struct spht_assemble *a, const struct spht_event *ev,
 		if (is_left_out(a, t, ev))
 			return 0;
 		if (ev->id == SPHT_EV_ENTRY)
-			spht_threads_bind(a->threads, t, (uint16_t)ev->v[SPHT_ENTRY_VCPU]);
+			spht_threads_bind(t, (uint16_t)ev->v[SPHT_ENTRY_VCPU]);
 		return dispatch(a, t, ev, err);
 	}
 	if (!a->stats.events++)

@@ -431,7 +431,7 @@ static int emit_results(const struct args *a, const struct spht_recording *rec,
 				    json, spht_json_row(&row, rec, &res[i], a->run.knowledge)))
 			return -1;
 		if (report)
-			spht_text_result(report, &a->run, rec, &res[i]);
+			spht_text_result(report, &a->run, &res[i]);
 	}
 	return 0;
 }

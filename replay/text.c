@@ -129,14 +129,12 @@ void spht_text_recording(FILE *out, const struct spht_recording *r)
 	text_fidelity(out, f);
 }
 
-void spht_text_result(FILE *out, const struct spht_run_options *opt,
-		      const struct spht_recording *rec, const struct spht_result *res)
+void spht_text_result(FILE *out, const struct spht_run_options *opt, const struct spht_result *res)
 {
 	const struct spht_account *a = &res->world[opt->knowledge];
 	double v[SPHT_WORLD_NR], avoidable;
 	char params[256];
 
-	(void)rec;
 	for (unsigned int w = 0; w < SPHT_WORLD_NR; w++)
 		v[w] = spht_result_avoided(&res->world[w], w, &opt->costs);
 	avoidable = spht_result_avoided(&res->oracle[opt->knowledge], opt->knowledge, &opt->costs);

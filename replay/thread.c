@@ -85,9 +85,8 @@ struct spht_thread *spht_threads_at(struct spht_threads *ts, size_t i)
 	return i < ts->nr ? ts->by_order[i] : NULL;
 }
 
-void spht_threads_bind(struct spht_threads *ts, struct spht_thread *t, uint16_t vcpu)
+void spht_threads_bind(struct spht_thread *t, uint16_t vcpu)
 {
-	(void)ts;
 	t->is_vcpu = true;
 	t->vcpu = vcpu;
 }

@@ -39,7 +39,7 @@ struct spht_thread *spht_threads_find(struct spht_threads *ts, int32_t tid, stru
 /* The @i-th thread in order of appearance, NULL past the last. */
 struct spht_thread *spht_threads_at(struct spht_threads *ts, size_t i);
 /* @t says that it runs vCPU @vcpu. */
-void spht_threads_bind(struct spht_threads *ts, struct spht_thread *t, uint16_t vcpu);
+void spht_threads_bind(struct spht_thread *t, uint16_t vcpu);
 /*
  * Number of vCPU threads.  UINT_MAX with @err set when two threads claim one
  * vcpu_id (several VMs) and the user has not @chosen.
