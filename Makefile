@@ -73,7 +73,7 @@ REPLAY_LIB_SRCS := replay/heuristic_spec.c replay/thread.c replay/assemble.c rep
 REPLAY_SRCS := replay/spht-replay.c
 RECORD_SRCS := collector/spht-record.c collector/message.c collector/settings.c collector/input.c \
 	collector/output.c collector/child.c collector/import.c collector/import-report.c \
-	collector/tracedat.c collector/tracedat-types.c collector/tracedat-plan.c \
+	collector/tracedat.c collector/types.c collector/tracedat-plan.c \
 	collector/tracedat-meta.c collector/tracedat-v6.c collector/tracedat-file.c
 # The one place that globs: a heuristic is built in by being in the folder.
 HEURISTIC_SRCS := $(sort $(wildcard heuristics/*.c))

@@ -189,10 +189,10 @@ static int on_lost(struct import *im, unsigned int cpu, uint64_t lost)
 
 static int on_events(struct import *im, const struct spht_message *m)
 {
-	const size_t fixed = offsetof(struct tracedat_event, v);
+	const size_t fixed = offsetof(struct spht_feed_event, v);
 	const char *p = m->data;
 	size_t left = m->len;
-	struct tracedat_event in;
+	struct spht_feed_event in;
 	struct spht_event ev;
 
 	if (!im->w)
@@ -211,7 +211,7 @@ static int on_events(struct import *im, const struct spht_message *m)
 		memset((char *)ev.v + words, 0, sizeof(ev.v) - words);
 		p += fixed + words;
 		left -= fixed + words;
-		if (in.type == TRACEDAT_LOST) {
+		if (in.type == SPHT_FEED_LOST) {
 			if (on_lost(im, in.cpu, ev.v[0]))
 				goto writer_failed;
 			continue;
@@ -298,17 +298,17 @@ static int on_message(struct import *im, const struct spht_message *m)
 	if (!im->o->quiet)
 		show_progress(im);
 	switch (m->type) {
-	case TRACEDAT_PLAN:
+	case SPHT_FEED_PLAN:
 		return on_plan(im, m);
-	case TRACEDAT_EVENTS:
+	case SPHT_FEED_EVENTS:
 		return on_events(im, m);
-	case TRACEDAT_ALIVE:
+	case SPHT_FEED_ALIVE:
 		return 0;
-	case TRACEDAT_SKIPPED:
+	case SPHT_FEED_SKIPPED:
 		return on_skipped(im, m);
-	case TRACEDAT_CURSORS:
+	case SPHT_FEED_CURSORS:
 		return on_cursors(im, m);
-	case TRACEDAT_ERROR:
+	case SPHT_FEED_ERROR:
 		spht_error_set(&im->err, "%.*s", (int)m->len, (const char *)m->data);
 		im->explained = true;
 		return -1;

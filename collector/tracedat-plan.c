@@ -161,7 +161,7 @@ static bool clock_counts_ns(const struct tracedat_meta *m, const char *clock)
 	return m->has_tsc2nsec || (strcmp(clock, "x86-tsc") && strcmp(clock, "counter"));
 }
 
-json_t *tracedat_plan(const struct tracedat_meta *m, const struct tracedat_types *types)
+json_t *tracedat_plan(const struct tracedat_meta *m, const struct spht_types *types)
 {
 	json_t *plan = json_object(), *header = json_object(), *notes = json_array(), *j;
 	const char *clock = clock_of(m);
@@ -179,7 +179,7 @@ json_t *tracedat_plan(const struct tracedat_meta *m, const struct tracedat_types
 	json_object_set_new(header, "recorder", recorder(m));
 	if (json_object_size(m->formats))
 		json_object_set(header, "formats", m->formats);
-	j = tracedat_types_not_stored(types);
+	j = spht_types_not_stored(types);
 	if (json_object_size(j))
 		json_object_set(header, "not_stored", j);
 	json_decref(j);
@@ -197,7 +197,7 @@ json_t *tracedat_plan(const struct tracedat_meta *m, const struct tracedat_types
 				      json_string("no statistics of the ring buffers: whether the "
 						  "recorder lost events at its ends is not known"));
 	json_object_set_new(plan, "header", header);
-	json_object_set_new(plan, "types", tracedat_types_json(types));
+	json_object_set_new(plan, "types", spht_types_json(types));
 	json_object_set_new(plan, "notes", notes);
 	json_object_set_new(plan, "bytes", hex(bytes));
 	return plan;

@@ -5,7 +5,7 @@
 #include <jansson.h>
 
 #include "tracedat-meta.h"
-#include "tracedat-types.h"
+#include "types.h"
 
 /*
  * What the parent must know before the first event, a new JSON object:
@@ -14,6 +14,6 @@
  * "stats": [[cpu, known, written, overrun, dropped, commit overrun], ...] (hex),
  * "notes": lines for the user.
  */
-json_t *tracedat_plan(const struct tracedat_meta *m, const struct tracedat_types *types);
+json_t *tracedat_plan(const struct tracedat_meta *m, const struct spht_types *types);
 
 #endif

@@ -8,8 +8,8 @@
 #include "spht_trace.h"
 #include "tracedat-meta.h"
 #include "tracedat-plan.h"
-#include "tracedat-types.h"
 #include "tracedat.h"
+#include "types.h"
 
 #define BATCH        (256u << 10) /* bytes of events in one message */
 #define SLICE        (64u << 20) /* bytes of pages that one process reads */
@@ -30,7 +30,7 @@ struct slice {
 	struct tracedat_meta meta;
 	struct tracecmd_input *in;
 	struct tracecmd_input **instances; /* by tracedat_buffer.where */
-	struct tracedat_types *types;
+	struct spht_types *types;
 	struct source *sources;
 	size_t nr_sources;
 	struct source **heap; /* those with a next event, the earliest first */
@@ -74,8 +74,8 @@ static int flush_batch(struct slice *s)
 
 	s->batch_len = 0;
 	s->quiet = 0;
-	if (spht_pipe_send(s->pipe, len ? TRACEDAT_EVENTS : TRACEDAT_ALIVE, bytes_done(s), s->batch,
-			   len))
+	if (spht_pipe_send(s->pipe, len ? SPHT_FEED_EVENTS : SPHT_FEED_ALIVE, bytes_done(s),
+			   s->batch, len))
 		return parent_gone(s);
 	return 0;
 }
@@ -175,7 +175,7 @@ static int start_sources(struct slice *s)
 		if (!src->c.done)
 			s->heap[s->nr_heap++] = src;
 		/* Opening a CPU unpacks its first pages. */
-		if (spht_pipe_send(s->pipe, TRACEDAT_ALIVE, bytes_done(s), NULL, 0))
+		if (spht_pipe_send(s->pipe, SPHT_FEED_ALIVE, bytes_done(s), NULL, 0))
 			return parent_gone(s);
 	}
 	for (size_t i = s->nr_heap; i-- > 0;)
@@ -183,24 +183,31 @@ static int start_sources(struct slice *s)
 	return 0;
 }
 
-static void put(struct slice *s, const struct tracedat_event *ev)
+static void put(struct slice *s, const struct spht_event *ev, unsigned int nwords)
 {
-	size_t len = offsetof(struct tracedat_event, v) + ev->nwords * sizeof(ev->v[0]);
+	struct spht_feed_event out = {
+		.ts = ev->ts,
+		.pid = ev->pid,
+		.cpu = ev->cpu,
+		.type = ev->type,
+		.flags = ev->flags,
+		.preempt = ev->preempt,
+		.nwords = (uint8_t)nwords,
+	};
+	const size_t fixed = offsetof(struct spht_feed_event, v);
 
-	memcpy(s->batch + s->batch_len, ev, len);
-	s->batch_len += len;
+	memcpy(s->batch + s->batch_len, &out, fixed);
+	memcpy(s->batch + s->batch_len + fixed, ev->v, nwords * sizeof(ev->v[0]));
+	s->batch_len += fixed + nwords * sizeof(ev->v[0]);
 }
 
 static int pass_on(struct slice *s, struct source *src)
 {
 	const struct tep_record *rec = src->rec;
 	uint64_t page = rec->offset / src->page_size + 1;
-	struct tracedat_event ev;
+	struct spht_event ev = {.ts = rec->ts, .cpu = (uint16_t)src->c.cpu};
 	int rc;
 
-	memset(&ev, 0, offsetof(struct tracedat_event, v));
-	ev.cpu = (uint16_t)src->c.cpu;
-	ev.ts = rec->ts;
 	if (page != src->c.last_page) {
 		src->c.last_page = page;
 		src->c.pages++;
@@ -208,18 +215,22 @@ static int pass_on(struct slice *s, struct source *src)
 	}
 	src->c.read++;
 	if (rec->missed_events) {
-		ev.type = TRACEDAT_LOST;
-		ev.nwords = 1;
+		ev.type = SPHT_FEED_LOST;
 		ev.v[0] = rec->missed_events > 0 ? (uint64_t)rec->missed_events : SPHT_LOST_UNKNOWN;
-		put(s, &ev);
-		ev.type = 0;
+		put(s, &ev, 1);
 	}
-	rc = tracedat_types_read(s->types, rec, &ev, &s->err);
-	if (rc < 0)
+	rc = spht_types_read(s->types, rec->data, rec->size, &ev);
+	if (rc < 0) {
+		spht_error_set(&s->err,
+			       "%s: damaged or unsupported trace.dat: CPU %u, time %llu: an event "
+			       "of %d bytes is shorter than its format; copy the file again, or "
+			       "record anew",
+			       s->job->name, src->c.cpu, rec->ts, rec->size);
 		return -1;
+	}
 	if (rc)
-		put(s, &ev);
-	if (s->batch_len > BATCH - 2 * sizeof(ev) || ++s->quiet > ALIVE_EVENTS)
+		put(s, &ev, spht_types_words(s->types, ev.type));
+	if (s->batch_len > BATCH - 2 * sizeof(struct spht_feed_event) || ++s->quiet > ALIVE_EVENTS)
 		return flush_batch(s);
 	return 0;
 }
@@ -304,7 +315,7 @@ static int send_cursors(struct slice *s)
 		return no_memory(s);
 	for (size_t i = 0; i < s->nr_sources; i++)
 		c[i] = s->sources[i].c;
-	rc = spht_pipe_send(s->pipe, TRACEDAT_CURSORS, bytes_done(s), c,
+	rc = spht_pipe_send(s->pipe, SPHT_FEED_CURSORS, bytes_done(s), c,
 			    s->nr_sources * sizeof(*c));
 	free(c);
 	return rc ? parent_gone(s) : 0;
@@ -322,17 +333,17 @@ static int read_slice(struct slice *s)
 	s->in = tracecmd_open_fd(job->fd, TRACECMD_FL_LOAD_NO_PLUGINS);
 	if (!s->in)
 		return refused(s, "open this file");
-	s->types = tracedat_types_new(tracecmd_get_tep(s->in), job->name, &s->err);
+	s->types = spht_types_new(tracecmd_get_tep(s->in), false, job->name, "trace.dat", &s->err);
 	if (!s->types || make_sources(s))
 		return -1;
 	s->batch = malloc(BATCH);
 	if (!s->batch)
 		return no_memory(s);
-	if (job->first && send_json(s, TRACEDAT_PLAN, tracedat_plan(&s->meta, s->types)))
+	if (job->first && send_json(s, SPHT_FEED_PLAN, tracedat_plan(&s->meta, s->types)))
 		return -1;
 	if (start_sources(s) || run(s))
 		return -1;
-	if (send_json(s, TRACEDAT_SKIPPED, tracedat_types_skipped(s->types)))
+	if (send_json(s, SPHT_FEED_SKIPPED, spht_types_skipped(s->types)))
 		return -1;
 	return send_cursors(s);
 }
@@ -345,6 +356,6 @@ int tracedat_child(struct spht_pipe *pipe, void *job)
 	tracecmd_set_loglevel(TEP_LOG_NONE);
 	if (!read_slice(&s))
 		return 0;
-	spht_pipe_send(pipe, TRACEDAT_ERROR, 0, s.err.text, strlen(s.err.text));
+	spht_pipe_send(pipe, SPHT_FEED_ERROR, 0, s.err.text, strlen(s.err.text));
 	return 1;
 }

@@ -6,7 +6,7 @@
 #include <stdint.h>
 
 #include "child.h"
-#include "spht_event.h"
+#include "feed.h"
 
 /*
  * The child of an import: reads a trace.dat through libtracecmd and sends what
@@ -14,15 +14,6 @@
  * until its process ends, so a large file is read in slices, each by a process
  * of its own, which starts where the one before it stopped.
  */
-enum tracedat_message {
-	/* JSON: {"header": {...}, "types": [...], "stats": [...], "notes": [...]}, first slice. */
-	TRACEDAT_PLAN = 1,
-	TRACEDAT_EVENTS, /* struct tracedat_event, one after the other */
-	TRACEDAT_ALIVE, /* only for its `done` */
-	TRACEDAT_SKIPPED, /* JSON: [[system, event, count], ...] of this slice */
-	TRACEDAT_CURSORS, /* struct tracedat_cursor[]: the end of the slice */
-	TRACEDAT_ERROR, /* text: why it gives up */
-};
 
 /* Where reading one CPU of one buffer stands. */
 struct tracedat_cursor {
@@ -32,17 +23,6 @@ struct tracedat_cursor {
 	uint64_t read; /* events, of all systems */
 	uint32_t buffer, cpu;
 	uint8_t started, done;
-};
-
-/* One event, or (type TRACEDAT_LOST) v[0] lost ones; only @nwords of v are sent. */
-#define TRACEDAT_LOST 0xff
-struct tracedat_event {
-	uint64_t ts;
-	int32_t pid;
-	uint16_t cpu;
-	uint8_t type, flags, preempt, nwords;
-	uint8_t unused[6];
-	uint64_t v[SPHT_EVENT_SLOTS];
 };
 
 struct tracedat_job {

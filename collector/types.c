@@ -4,7 +4,7 @@
 
 #include "le.h"
 #include "spht_trace.h"
-#include "tracedat-types.h"
+#include "types.h"
 
 /* common_type is an unsigned short in every kernel so far. */
 #define MAX_ID     65536u
@@ -33,20 +33,21 @@ struct type {
 	json_t *not_stored; /* names */
 };
 
-struct tracedat_types {
-	const char *file;
+struct spht_types {
+	const char *file, *kind;
 	struct tep_handle *tep;
-	struct place pid, flags, preempt;
+	struct place id, pid, flags, preempt;
 	int min_size; /* of a record that holds these */
 	struct type *types;
+	struct spht_event_type *list; /* the same for the writer */
 	unsigned int nr_types;
 	int16_t by_id[MAX_ID];
-	uint64_t skipped[MAX_ID];
+	_Atomic uint64_t skipped[MAX_ID];
 };
 
 static bool is_kvm(const struct tep_event *e)
 {
-	return e->system && (!strcmp(e->system, "kvm") || !strcmp(e->system, "kvmmmu"));
+	return !strcmp(e->system, "kvm") || !strcmp(e->system, "kvmmmu");
 }
 
 /* Names become CSV columns and JSON keys; the kernel's are C identifiers. */
@@ -80,8 +81,7 @@ static uint64_t number(const uint8_t *data, const struct place *p)
 	}
 }
 
-static int find_common(struct tracedat_types *t, struct tep_event *e, const char *name,
-		       struct place *p)
+static int find_common(struct spht_types *t, struct tep_event *e, const char *name, struct place *p)
 {
 	struct tep_format_field *f = tep_find_common_field(e, name);
 
@@ -150,15 +150,15 @@ static int lay_out(struct type *t)
 	return 0;
 }
 
-static int add_type(struct tracedat_types *t, struct tep_event *e, struct spht_error *err)
+static int add_type(struct spht_types *t, struct tep_event *e, struct spht_error *err)
 {
 	struct type *type = &t->types[t->nr_types];
 
 	if (!is_name(e->name) || e->id < 0 || e->id >= (int)MAX_ID) {
 		spht_error_set(err,
-			       "%s: damaged or unsupported trace.dat: an event of system %s "
-			       "has no valid name or number; record anew",
-			       t->file, e->system);
+			       "%s: damaged or unsupported %s: an event of system %s has no valid "
+			       "name or number; record anew",
+			       t->file, t->kind, e->system);
 		return -1;
 	}
 	type->system = strdup(e->system);
@@ -207,11 +207,32 @@ static int compare_events(const void *a, const void *b)
 	return rc ? rc : strcmp(x->name ? x->name : "", y->name ? y->name : "");
 }
 
-struct tracedat_types *tracedat_types_new(struct tep_handle *tep, const char *name,
-					  struct spht_error *err)
+/* What the writer wants to know. */
+static int list_types(struct spht_types *t)
+{
+	t->list = calloc(t->nr_types, sizeof(*t->list));
+	if (!t->list)
+		return -1;
+	for (unsigned int i = 0; i < t->nr_types; i++) {
+		struct type *type = &t->types[i];
+
+		t->list[i] = (struct spht_event_type){
+			.system = type->system,
+			.name = type->name,
+			.id = spht_event_find(type->system, type->name),
+			.nr_fields = type->nr_fields,
+			.fields = type->fields,
+		};
+		spht_event_layout(t->list[i].id, type->fields, type->nr_fields, &t->list[i].have);
+	}
+	return 0;
+}
+
+struct spht_types *spht_types_new(struct tep_handle *tep, bool all, const char *name,
+				  const char *kind, struct spht_error *err)
 {
 	int total = tep_get_events_count(tep), nr = 0;
-	struct tracedat_types *t = calloc(1, sizeof(*t));
+	struct spht_types *t = calloc(1, sizeof(*t));
 	struct tep_event **wanted = calloc((size_t)(total > 0 ? total : 0) + 1, sizeof(*wanted));
 
 	if (!t || !wanted) {
@@ -219,12 +240,13 @@ struct tracedat_types *tracedat_types_new(struct tep_handle *tep, const char *na
 		goto fail;
 	}
 	t->file = name;
+	t->kind = kind;
 	t->tep = tep;
 	memset(t->by_id, 0xff, sizeof(t->by_id));
 	for (int i = 0; i < total; i++) {
 		struct tep_event *e = tep_get_event(tep, i);
 
-		if (e && is_kvm(e))
+		if (e && e->system && (all ? is_name(e->system) : is_kvm(e)))
 			wanted[nr++] = e;
 	}
 	if (!nr) {
@@ -241,14 +263,15 @@ struct tracedat_types *tracedat_types_new(struct tep_handle *tep, const char *na
 	}
 	/* The numbers differ from boot to boot, names do not. */
 	qsort(wanted, (size_t)nr, sizeof(*wanted), compare_events);
-	if (find_common(t, wanted[0], "common_pid", &t->pid) ||
+	if (find_common(t, wanted[0], "common_type", &t->id) ||
+	    find_common(t, wanted[0], "common_pid", &t->pid) ||
 	    find_common(t, wanted[0], "common_flags", &t->flags) ||
 	    find_common(t, wanted[0], "common_preempt_count", &t->preempt)) {
 		spht_error_set(
 			err,
-			"%s: damaged or unsupported trace.dat: its events have no pid, flags "
-			"or preempt count; record anew",
-			name);
+			"%s: damaged or unsupported %s: its events have no type, pid, flags or "
+			"preempt count; record anew",
+			name, kind);
 		goto fail;
 	}
 	t->types = calloc((size_t)nr, sizeof(*t->types));
@@ -258,25 +281,30 @@ struct tracedat_types *tracedat_types_new(struct tep_handle *tep, const char *na
 	}
 	for (int i = 0; i < nr; i++) {
 		if (i && !compare_events(&wanted[i - 1], &wanted[i])) {
-			spht_error_set(err,
-				       "%s: damaged or unsupported trace.dat: two formats of the "
-				       "event %s; record anew",
-				       name, wanted[i]->name);
+			spht_error_set(
+				err,
+				"%s: damaged or unsupported %s: two formats of the event %s; "
+				"record anew",
+				name, kind, wanted[i]->name);
 			goto fail;
 		}
 		if (add_type(t, wanted[i], err))
 			goto fail;
+	}
+	if (list_types(t)) {
+		spht_error_set(err, "%s: out of memory", name);
+		goto fail;
 	}
 	free(wanted);
 	return t;
 
 fail:
 	free(wanted);
-	tracedat_types_free(t);
+	spht_types_free(t);
 	return NULL;
 }
 
-void tracedat_types_free(struct tracedat_types *t)
+void spht_types_free(struct spht_types *t)
 {
 	if (!t)
 		return;
@@ -288,15 +316,17 @@ void tracedat_types_free(struct tracedat_types *t)
 		json_decref(t->types[i].not_stored);
 	}
 	free(t->types);
+	free(t->list);
 	free(t);
 }
 
-unsigned int tracedat_types_count(const struct tracedat_types *t)
+const struct spht_event_type *spht_types_list(const struct spht_types *t, unsigned int *nr)
 {
-	return t->nr_types;
+	*nr = t->nr_types;
+	return t->list;
 }
 
-json_t *tracedat_types_json(const struct tracedat_types *t)
+json_t *spht_types_json(const struct spht_types *t)
 {
 	json_t *all = json_array();
 
@@ -317,7 +347,7 @@ json_t *tracedat_types_json(const struct tracedat_types *t)
 	return all;
 }
 
-json_t *tracedat_types_not_stored(const struct tracedat_types *t)
+json_t *spht_types_not_stored(const struct spht_types *t)
 {
 	json_t *all = json_object();
 	char name[300];
@@ -333,7 +363,7 @@ json_t *tracedat_types_not_stored(const struct tracedat_types *t)
 	return all;
 }
 
-json_t *tracedat_types_skipped(const struct tracedat_types *t)
+json_t *spht_types_skipped(const struct spht_types *t)
 {
 	json_t *all = json_array();
 
@@ -362,31 +392,27 @@ static void read_array(const uint8_t *at, int size, uint64_t *words, unsigned in
 		words[i] = le64toh(words[i]);
 }
 
-int tracedat_types_read(struct tracedat_types *t, const struct tep_record *rec,
-			struct tracedat_event *ev, struct spht_error *err)
+int spht_types_read(struct spht_types *t, const void *record, int size, struct spht_event *ev)
 {
-	const uint8_t *data = rec->data;
+	const uint8_t *data = record;
 	const struct type *type;
-	int id, index;
+	int index;
 
-	if (rec->size < t->min_size)
-		goto too_short;
-	id = tep_data_type(t->tep, (struct tep_record *)rec);
-	if (id < 0 || id >= (int)MAX_ID)
-		id = 0; /* no event has this number */
-	index = t->by_id[id];
+	if (size < t->min_size)
+		return -1;
+	index = t->by_id[number(data, &t->id) & (MAX_ID - 1)];
 	if (index == NOT_STORED) {
-		t->skipped[id]++;
+		t->skipped[number(data, &t->id) & (MAX_ID - 1)]++;
 		return 0;
 	}
 	type = &t->types[index];
-	if (rec->size < type->min_size)
-		goto too_short;
+	if (size < type->min_size)
+		return -1;
 	ev->type = (uint8_t)index;
+	ev->id = (uint8_t)t->list[index].id;
 	ev->pid = (int32_t)number(data, &t->pid);
 	ev->flags = (uint8_t)number(data, &t->flags);
 	ev->preempt = (uint8_t)number(data, &t->preempt);
-	ev->nwords = type->nwords;
 	memset(ev->v, 0, type->nwords * sizeof(ev->v[0]));
 	for (unsigned int i = 0; i < type->nr_fields; i++) {
 		const struct value *v = &type->values[i];
@@ -398,11 +424,9 @@ int tracedat_types_read(struct tracedat_types *t, const struct tep_record *rec,
 			ev->v[v->slot] = number(data, &v->place);
 	}
 	return 1;
+}
 
-too_short:
-	spht_error_set(err,
-		       "%s: damaged or unsupported trace.dat: CPU %d, time %llu: an event of %d "
-		       "bytes is shorter than its format; copy the file again, or record anew",
-		       t->file, rec->cpu, rec->ts, rec->size);
-	return -1;
+unsigned int spht_types_words(const struct spht_types *t, unsigned int type)
+{
+	return t->types[type].nwords;
 }
