@@ -94,10 +94,16 @@ int spht_writer_lost(struct spht_writer *w, unsigned int cpu, uint64_t count,
 		     struct spht_error *err);
 /*
  * Writes the events so far as blocks that a reader finds even if the program
- * is killed after this.  For live recordings, about once a second: every block
- * learns its predictions anew.  Returns 0 or -1.
+ * is killed after this; of all CPUs, or of one.  For live recordings, about
+ * once a second: every block learns its predictions anew.  Returns 0 or -1.
  */
 int spht_writer_flush(struct spht_writer *w, struct spht_error *err);
+int spht_writer_flush_cpu(struct spht_writer *w, unsigned int cpu, struct spht_error *err);
+/*
+ * Once there is no more preamble to come, several threads may append, report
+ * losses and flush at the same time, if each CPU is one thread's business.
+ * Open, close, abort, abandon and spht_writer_flush() want all others at rest.
+ */
 /*
  * Writes what is pending and the footer with @ledger (per CPU, @nr_cpus of
  * them, may be NULL) and @extra (JSON object merged into the footer, may be
@@ -107,5 +113,10 @@ int spht_writer_close(struct spht_writer *w, const struct spht_ledger *ledger, u
 		      const json_t *extra, struct spht_error *err);
 /* Closes and removes the file.  NULL is allowed. */
 void spht_writer_abort(struct spht_writer *w);
+/*
+ * Closes and keeps the blocks that were written: a trace without an end, which
+ * readers refuse unless they are asked for what is there.  NULL is allowed.
+ */
+void spht_writer_abandon(struct spht_writer *w);
 
 #endif

@@ -6,42 +6,16 @@
 #include <unistd.h>
 #include <zstd.h>
 
-#include "codec.h"
 #include "crc32c.h"
-#include "format.h"
+#include "writer-local.h"
 
-struct cpu {
-	struct spht_encoder *encoder; /* NULL until the CPU's first event */
-	uint64_t last_ts;
-	uint64_t lost; /* before the block being filled */
-	uint64_t lost_total;
-	uint64_t events;
-	bool seen;
-};
-
-struct spht_writer {
-	char *path;
-	int fd;
-	bool created; /* remove on abort */
-	uint64_t offset;
-	struct spht_schema *schema;
-	struct cpu *cpus; /* up to the highest CPU seen */
-	unsigned int nr_cpus;
-	bool started; /* an event that is not preamble was written */
-	uint64_t nr_preamble, *nr_by_type;
-	ZSTD_CCtx *cctx;
-	struct spht_bytes raw, cuts, comp;
-	struct spht_bytes index;
-	uint64_t nr_blocks;
-};
-
-static int no_memory(const struct spht_writer *w, struct spht_error *err)
+int spht_writer_no_memory(const struct spht_writer *w, struct spht_error *err)
 {
 	spht_error_set(err, "%s: out of memory while writing", w->path);
 	return -1;
 }
 
-static int write_all(struct spht_writer *w, const void *data, size_t len, struct spht_error *err)
+int spht_writer_put(struct spht_writer *w, const void *data, size_t len, struct spht_error *err)
 {
 	const uint8_t *p = data;
 
@@ -63,15 +37,6 @@ static int write_all(struct spht_writer *w, const void *data, size_t len, struct
 	return 0;
 }
 
-/* "0x..." strings: JSON integers are signed, and doubles to many readers. */
-static json_t *json_hex(uint64_t v)
-{
-	char text[32];
-
-	snprintf(text, sizeof(text), "0x%llx", (unsigned long long)v);
-	return json_string(text);
-}
-
 static int write_header(struct spht_writer *w, const json_t *header, struct spht_error *err)
 {
 	json_t *all = header ? json_copy((json_t *)header) : json_object();
@@ -90,7 +55,7 @@ static int write_header(struct spht_writer *w, const json_t *header, struct spht
 	len = text ? strlen(text) : 0;
 	frame = malloc(SPHT_FRAME_PREFIX + SPHT_HEADER_FIXED + len);
 	if (!text || !frame) {
-		no_memory(w, err);
+		spht_writer_no_memory(w, err);
 		goto out;
 	}
 	if (len > SPHT_MAX_HEADER) {
@@ -105,7 +70,7 @@ static int write_header(struct spht_writer *w, const json_t *header, struct spht
 	spht_put32(frame + 20, (uint32_t)len);
 	spht_put32(frame + 24, spht_crc32c(spht_crc32c(0, frame, 24), text, len));
 	memcpy(frame + 28, text, len);
-	ret = write_all(w, frame, 28 + len, err);
+	ret = spht_writer_put(w, frame, 28 + len, err);
 out:
 	json_decref(all);
 	free(text);
@@ -122,24 +87,17 @@ struct spht_writer *spht_writer_open(const char *path, unsigned int flags, const
 
 	if (w) {
 		w->fd = -1;
+		w->level = zstd_level;
 		w->path = strdup(path);
-		w->nr_by_type = calloc(nr_types + 1, sizeof(*w->nr_by_type));
-		w->cctx = ZSTD_createCCtx();
+		pthread_mutex_init(&w->lock, NULL);
 	}
-	if (!w || !w->path || !w->nr_by_type || !w->cctx) {
+	if (!w || !w->path) {
 		spht_error_set(err, "%s: out of memory", path);
 		goto fail;
 	}
 	if (zstd_level < ZSTD_minCLevel() || zstd_level > ZSTD_maxCLevel()) {
 		spht_error_set(err, "%s: compression level %d is outside %d to %d", path,
 			       zstd_level, ZSTD_minCLevel(), ZSTD_maxCLevel());
-		goto fail;
-	}
-	if (ZSTD_isError(ZSTD_CCtx_setParameter(w->cctx, ZSTD_c_compressionLevel, zstd_level)) ||
-	    ZSTD_isError(ZSTD_CCtx_setParameter(w->cctx, ZSTD_c_checksumFlag, 1)) ||
-	    ZSTD_isError(ZSTD_CCtx_setParameter(w->cctx, ZSTD_c_contentSizeFlag, 1))) {
-		spht_error_set(err, "%s: this libzstd refuses level %d with checksums", path,
-			       zstd_level);
 		goto fail;
 	}
 	w->schema = spht_schema_new(types, nr_types, err);
@@ -160,6 +118,36 @@ fail:
 	return NULL;
 }
 
+static void free_cpu(struct cpu *c)
+{
+	if (!c)
+		return;
+	spht_encoder_free(c->encoder);
+	free(c->nr_by_type);
+	free(c);
+}
+
+static struct cpu *new_cpu(struct spht_writer *w, unsigned int cpu, struct spht_error *err)
+{
+	struct cpu *c = calloc(1, sizeof(*c));
+
+	if (c) {
+		c->encoder = spht_encoder_new(w->schema);
+		c->nr_by_type = calloc(w->schema->nr_types + 1, sizeof(*c->nr_by_type));
+	}
+	if (!c || !c->encoder || !c->nr_by_type) {
+		free_cpu(c);
+		spht_writer_no_memory(w, err);
+		return NULL;
+	}
+	pthread_mutex_lock(&w->lock);
+	w->cpus[cpu] = c;
+	if (cpu >= w->nr_cpus)
+		w->nr_cpus = cpu + 1;
+	pthread_mutex_unlock(&w->lock);
+	return c;
+}
+
 static struct cpu *get_cpu(struct spht_writer *w, unsigned int cpu, struct spht_error *err)
 {
 	if (cpu >= SPHT_MAX_CPUS) {
@@ -167,48 +155,85 @@ static struct cpu *get_cpu(struct spht_writer *w, unsigned int cpu, struct spht_
 			       SPHT_MAX_CPUS - 1);
 		return NULL;
 	}
-	if (cpu >= w->nr_cpus) {
-		struct cpu *cpus = realloc(w->cpus, (cpu + 1) * sizeof(*cpus));
+	return w->cpus[cpu] ? w->cpus[cpu] : new_cpu(w, cpu, err);
+}
 
-		if (!cpus) {
-			no_memory(w, err);
-			return NULL;
-		}
-		memset(cpus + w->nr_cpus, 0, (cpu + 1 - w->nr_cpus) * sizeof(*cpus));
-		w->cpus = cpus;
-		w->nr_cpus = cpu + 1;
+static void free_workshop(struct workshop *s)
+{
+	ZSTD_freeCCtx(s->cctx);
+	free(s->raw.buf);
+	free(s->cuts.buf);
+	free(s->comp.buf);
+	free(s);
+}
+
+static struct workshop *take_workshop(struct spht_writer *w, struct spht_error *err)
+{
+	struct workshop *s;
+
+	pthread_mutex_lock(&w->lock);
+	s = w->idle;
+	if (s)
+		w->idle = s->next;
+	pthread_mutex_unlock(&w->lock);
+	if (s)
+		return s;
+	s = calloc(1, sizeof(*s));
+	if (s)
+		s->cctx = ZSTD_createCCtx();
+	if (!s || !s->cctx) {
+		free(s);
+		spht_writer_no_memory(w, err);
+		return NULL;
 	}
-	return &w->cpus[cpu];
+	if (ZSTD_isError(ZSTD_CCtx_setParameter(s->cctx, ZSTD_c_compressionLevel, w->level)) ||
+	    ZSTD_isError(ZSTD_CCtx_setParameter(s->cctx, ZSTD_c_checksumFlag, 1)) ||
+	    ZSTD_isError(ZSTD_CCtx_setParameter(s->cctx, ZSTD_c_contentSizeFlag, 1))) {
+		spht_error_set(err, "%s: this libzstd refuses level %d with checksums", w->path,
+			       w->level);
+		free_workshop(s);
+		return NULL;
+	}
+	return s;
+}
+
+static void return_workshop(struct spht_writer *w, struct workshop *s)
+{
+	pthread_mutex_lock(&w->lock);
+	s->next = w->idle;
+	w->idle = s;
+	pthread_mutex_unlock(&w->lock);
 }
 
 /*
- * One zstd frame of w->raw in w->comp behind @room bytes.  Columns start new
+ * One zstd frame of s->raw in s->comp behind @room bytes.  Columns start new
  * zstd blocks, because an entropy table shared by two columns fits neither.
  */
-static int compress_raw(struct spht_writer *w, size_t room, struct spht_error *err)
+static int compress_raw(struct spht_writer *w, struct workshop *s, size_t room,
+			struct spht_error *err)
 {
-	size_t bound = ZSTD_compressBound(w->raw.len) + 16 * (w->cuts.len / 4 + 1), ret;
-	ZSTD_inBuffer in = {w->raw.buf, 0, 0};
+	size_t bound = ZSTD_compressBound(s->raw.len) + 16 * (s->cuts.len / 4 + 1), ret;
+	ZSTD_inBuffer in = {s->raw.buf, 0, 0};
 	ZSTD_outBuffer out;
 
-	w->comp.len = 0;
-	if (spht_bytes_reserve(&w->comp, room + bound))
-		return no_memory(w, err);
-	out = (ZSTD_outBuffer){w->comp.buf + room, bound, 0};
-	ret = ZSTD_CCtx_reset(w->cctx, ZSTD_reset_session_only);
+	s->comp.len = 0;
+	if (spht_bytes_reserve(&s->comp, room + bound))
+		return spht_writer_no_memory(w, err);
+	out = (ZSTD_outBuffer){s->comp.buf + room, bound, 0};
+	ret = ZSTD_CCtx_reset(s->cctx, ZSTD_reset_session_only);
 	if (!ZSTD_isError(ret))
-		ret = ZSTD_CCtx_setPledgedSrcSize(w->cctx, w->raw.len);
-	for (size_t i = 0; !ZSTD_isError(ret) && i <= w->cuts.len; i += sizeof(uint32_t)) {
-		bool last = i == w->cuts.len;
-		uint32_t cut = (uint32_t)w->raw.len;
+		ret = ZSTD_CCtx_setPledgedSrcSize(s->cctx, s->raw.len);
+	for (size_t i = 0; !ZSTD_isError(ret) && i <= s->cuts.len; i += sizeof(uint32_t)) {
+		bool last = i == s->cuts.len;
+		uint32_t cut = (uint32_t)s->raw.len;
 
 		if (!last)
-			memcpy(&cut, w->cuts.buf + i, sizeof(cut));
+			memcpy(&cut, s->cuts.buf + i, sizeof(cut));
 		if (!last && cut <= in.size)
 			continue;
 		in.size = cut;
 		do {
-			ret = ZSTD_compressStream2(w->cctx, &out, &in,
+			ret = ZSTD_compressStream2(s->cctx, &out, &in,
 						   last ? ZSTD_e_end : ZSTD_e_flush);
 		} while (!ZSTD_isError(ret) && ret);
 	}
@@ -216,72 +241,121 @@ static int compress_raw(struct spht_writer *w, size_t room, struct spht_error *e
 		spht_error_set(err, "%s: zstd: %s", w->path, ZSTD_getErrorName(ret));
 		return -1;
 	}
-	w->comp.len = room + out.pos;
+	s->comp.len = room + out.pos;
+	return 0;
+}
+
+/*
+ * Half a block must not stay behind: what a recorder that meets a full disk
+ * has written so far is to be read by --partial without a damaged end.
+ */
+static void take_back(struct spht_writer *w, uint64_t offset)
+{
+	w->failed = true;
+	if (!ftruncate(w->fd, (off_t)offset))
+		w->offset = offset;
+}
+
+/* Gives the packed block its place in the file; the lock is held. */
+static int write_block(struct spht_writer *w, struct workshop *s, struct spht_block_header *h,
+		       struct spht_error *err)
+{
+	uint8_t *header = s->comp.buf + SPHT_FRAME_PREFIX;
+	uint64_t offset = w->offset;
+
+	if (w->failed) {
+		spht_error_set(err, "%s: an earlier block could not be written", w->path);
+		return -1;
+	}
+	h->info.offset = offset;
+	h->info.seq = w->nr_blocks;
+	spht_put32(s->comp.buf, SPHT_FRAME_BLOCK);
+	spht_put32(s->comp.buf + 4, SPHT_BLOCK_HEADER);
+	spht_block_header_pack(h, header);
+	if (spht_bytes_reserve(&w->index, SPHT_INDEX_ENTRY))
+		return spht_writer_no_memory(w, err);
+	if (spht_writer_put(w, s->comp.buf, s->comp.len, err)) {
+		take_back(w, offset);
+		return -1;
+	}
+	spht_put64(w->index.buf + w->index.len, offset);
+	memcpy(w->index.buf + w->index.len + 8, header, SPHT_BLOCK_HEADER);
+	w->index.len += SPHT_INDEX_ENTRY;
+	w->nr_blocks++;
+	return 0;
+}
+
+static int pack_block(struct spht_writer *w, struct cpu *c, struct workshop *s,
+		      struct spht_block_header *h, struct spht_error *err)
+{
+	const size_t room = SPHT_FRAME_PREFIX + SPHT_BLOCK_HEADER;
+
+	if (spht_encoder_finish(c->encoder, &s->raw, &s->cuts))
+		return spht_writer_no_memory(w, err);
+	if (compress_raw(w, s, room, err))
+		return -1;
+	if (s->raw.len > SPHT_MAX_BLOCK || s->comp.len - room > SPHT_MAX_BLOCK) {
+		spht_error_set(err, "%s: a block of %zu bytes is above the limit of %u", w->path,
+			       s->raw.len, SPHT_MAX_BLOCK);
+		return -1;
+	}
+	h->info.raw_size = (uint32_t)s->raw.len;
+	h->info.comp_size = (uint32_t)(s->comp.len - room);
+	h->payload_crc = spht_crc32c(0, s->comp.buf + room, s->comp.len - room);
 	return 0;
 }
 
 /* Writes the CPU's open block: its events, or only that some were lost. */
 static int flush_cpu(struct spht_writer *w, unsigned int cpu, bool preamble, struct spht_error *err)
 {
-	const size_t room = SPHT_FRAME_PREFIX + SPHT_BLOCK_HEADER;
-	struct cpu *c = &w->cpus[cpu];
+	struct cpu *c = w->cpus[cpu];
 	struct spht_block_header h = {0};
-	uint8_t *header;
+	struct workshop *s = take_workshop(w, err);
+	int rc;
 
-	if (!c->encoder)
-		c->encoder = spht_encoder_new(w->schema);
-	if (!c->encoder)
-		return no_memory(w, err);
-	h.info.offset = w->offset;
-	h.info.seq = w->nr_blocks;
+	if (!s)
+		return -1;
 	h.info.cpu = cpu;
 	h.info.preamble = preamble;
 	h.info.lost_before = c->lost;
 	h.info.nr_events = spht_encoder_count(c->encoder);
 	h.info.first_ts = h.info.nr_events ? spht_encoder_first_ts(c->encoder) : c->last_ts;
 	h.info.last_ts = c->last_ts;
-	if (spht_encoder_finish(c->encoder, &w->raw, &w->cuts))
-		return no_memory(w, err);
-	if (compress_raw(w, room, err))
-		return -1;
-	if (w->raw.len > SPHT_MAX_BLOCK || w->comp.len - room > SPHT_MAX_BLOCK) {
-		spht_error_set(err, "%s: a block of %zu bytes is above the limit of %u", w->path,
-			       w->raw.len, SPHT_MAX_BLOCK);
-		return -1;
+	rc = pack_block(w, c, s, &h, err);
+	if (!rc) {
+		pthread_mutex_lock(&w->lock);
+		rc = write_block(w, s, &h, err);
+		pthread_mutex_unlock(&w->lock);
 	}
-	h.info.raw_size = (uint32_t)w->raw.len;
-	h.info.comp_size = (uint32_t)(w->comp.len - room);
-	h.payload_crc = spht_crc32c(0, w->comp.buf + room, w->comp.len - room);
-	spht_put32(w->comp.buf, SPHT_FRAME_BLOCK);
-	spht_put32(w->comp.buf + 4, SPHT_BLOCK_HEADER);
-	header = w->comp.buf + SPHT_FRAME_PREFIX;
-	spht_block_header_pack(&h, header);
-	if (spht_bytes_reserve(&w->index, SPHT_INDEX_ENTRY))
-		return no_memory(w, err);
-	spht_put64(w->index.buf + w->index.len, w->offset);
-	memcpy(w->index.buf + w->index.len + 8, header, SPHT_BLOCK_HEADER);
-	w->index.len += SPHT_INDEX_ENTRY;
-	w->nr_blocks++;
-	c->lost = 0;
-	return write_all(w, w->comp.buf, w->comp.len, err);
+	if (!rc)
+		c->lost = 0;
+	return_workshop(w, s);
+	return rc;
 }
 
 static bool has_events(const struct cpu *c)
 {
-	return c->encoder && spht_encoder_count(c->encoder);
+	return c && spht_encoder_count(c->encoder);
+}
+
+int spht_writer_flush_cpu(struct spht_writer *w, unsigned int cpu, struct spht_error *err)
+{
+	if (cpu >= SPHT_MAX_CPUS || !has_events(w->cpus[cpu]))
+		return 0;
+	return flush_cpu(w, cpu, !w->started, err);
 }
 
 int spht_writer_flush(struct spht_writer *w, struct spht_error *err)
 {
 	for (unsigned int cpu = 0; cpu < w->nr_cpus; cpu++)
-		if (has_events(&w->cpus[cpu]) && flush_cpu(w, cpu, !w->started, err))
+		if (spht_writer_flush_cpu(w, cpu, err))
 			return -1;
 	return 0;
 }
 
 int spht_writer_append(struct spht_writer *w, const struct spht_event *ev, struct spht_error *err)
 {
-	struct cpu *c = ev->cpu < w->nr_cpus ? &w->cpus[ev->cpu] : get_cpu(w, ev->cpu, err);
+	struct cpu *c = get_cpu(w, ev->cpu, err);
 
 	if (!c)
 		return -1;
@@ -304,22 +378,20 @@ int spht_writer_append(struct spht_writer *w, const struct spht_event *ev, struc
 		return -1;
 	}
 	if (!ev->preamble && !w->started) {
-		if (spht_writer_flush(w, err))
+		if (w->preamble && spht_writer_flush(w, err))
 			return -1;
 		w->started = true;
 	}
-	if (!c->encoder) {
-		c->encoder = spht_encoder_new(w->schema);
-		if (!c->encoder)
-			return no_memory(w, err);
-	}
 	if (spht_encoder_add(c->encoder, ev))
-		return no_memory(w, err);
+		return spht_writer_no_memory(w, err);
 	c->seen = true;
 	c->last_ts = ev->ts;
 	c->events++;
-	w->nr_by_type[ev->type]++;
-	w->nr_preamble += ev->preamble;
+	c->nr_by_type[ev->type]++;
+	if (ev->preamble) {
+		c->nr_preamble++;
+		w->preamble = true;
+	}
 	if (spht_encoder_count(c->encoder) >= SPHT_BLOCK_EVENTS ||
 	    spht_encoder_bytes(c->encoder) > SPHT_MAX_BLOCK / 2)
 		return flush_cpu(w, ev->cpu, ev->preamble, err);
@@ -349,106 +421,19 @@ int spht_writer_lost(struct spht_writer *w, unsigned int cpu, uint64_t count,
 	return 0;
 }
 
-static json_t *footer_json(const struct spht_writer *w, const struct spht_ledger *ledger,
-			   unsigned int nr_cpus, const json_t *extra)
-{
-	json_t *all = extra ? json_copy((json_t *)extra) : json_object();
-	json_t *cpus = json_array(), *types = json_array();
-	unsigned int nr = nr_cpus > w->nr_cpus ? nr_cpus : w->nr_cpus;
-	int bad = !all || !cpus || !types;
-
-	for (unsigned int i = 0; !bad && i < nr; i++) {
-		const struct cpu *c = i < w->nr_cpus ? &w->cpus[i] : &(const struct cpu){0};
-		const struct spht_ledger *l = ledger && i < nr_cpus ? &ledger[i] : NULL;
-		json_t *cpu = json_pack("{s:i, s:o, s:o}", "cpu", (int)i, "events",
-					json_hex(c->events), "lost", json_hex(c->lost_total));
-
-		bad |= !cpu;
-		if (cpu && l && l->known) {
-			bad |= json_object_set_new(cpu, "written", json_hex(l->written));
-			bad |= json_object_set_new(cpu, "overrun", json_hex(l->overrun));
-			bad |= json_object_set_new(cpu, "dropped", json_hex(l->dropped));
-			bad |= json_object_set_new(cpu, "commit_overrun",
-						   json_hex(l->commit_overrun));
-			bad |= json_object_set_new(cpu, "read", json_hex(l->read));
-		}
-		bad |= json_array_append_new(cpus, cpu);
-	}
-	for (unsigned int i = 0; !bad && i < w->schema->nr_types; i++)
-		bad |= json_array_append_new(types, json_hex(w->nr_by_type[i]));
-	if (!bad) {
-		bad |= json_object_set(all, "cpus", cpus);
-		bad |= json_object_set(all, "events_by_type", types);
-		bad |= json_object_set_new(all, "preamble", json_hex(w->nr_preamble));
-	}
-	json_decref(cpus);
-	json_decref(types);
-	if (bad) {
-		json_decref(all);
-		return NULL;
-	}
-	return all;
-}
-
-static int write_footer(struct spht_writer *w, const struct spht_ledger *ledger,
-			unsigned int nr_cpus, const json_t *extra, struct spht_error *err)
-{
-	json_t *all = footer_json(w, ledger, nr_cpus, extra);
-	char *text = all ? json_dumps(all, JSON_COMPACT | JSON_SORT_KEYS) : NULL;
-	size_t len = text ? strlen(text) : 0;
-	uint64_t size = SPHT_FOOTER_FIXED + (uint64_t)len + w->index.len + SPHT_TRAILER;
-	uint64_t offset = w->offset;
-	uint8_t *frame = NULL, *p;
-	int ret = -1;
-
-	if (len > SPHT_MAX_HEADER || size > UINT32_MAX) {
-		spht_error_set(err,
-			       "%s: a footer of %llu bytes is above the limit; write fewer "
-			       "and larger blocks",
-			       w->path, (unsigned long long)size);
-		goto out;
-	}
-	if (text)
-		frame = malloc(SPHT_FRAME_PREFIX + size);
-	if (!frame) {
-		no_memory(w, err);
-		goto out;
-	}
-	spht_put32(frame, SPHT_FRAME_FOOTER);
-	spht_put32(frame + 4, (uint32_t)size);
-	spht_put32(frame + 8, (uint32_t)len);
-	spht_put32(frame + 12, 0);
-	spht_put64(frame + 16, w->nr_blocks);
-	p = frame + SPHT_FRAME_PREFIX + SPHT_FOOTER_FIXED;
-	memcpy(p, text, len);
-	p += len;
-	if (w->index.len)
-		memcpy(p, w->index.buf, w->index.len);
-	p += w->index.len;
-	spht_put64(p, offset);
-	spht_put32(p + 8, (uint32_t)(SPHT_FRAME_PREFIX + size));
-	spht_put32(p + 12, spht_crc32c(0, frame, (size_t)(p + 12 - frame)));
-	memcpy(p + 16, SPHT_END_MAGIC, 8);
-	ret = write_all(w, frame, SPHT_FRAME_PREFIX + size, err);
-out:
-	json_decref(all);
-	free(text);
-	free(frame);
-	return ret;
-}
-
 static void writer_free(struct spht_writer *w)
 {
 	for (unsigned int i = 0; i < w->nr_cpus; i++)
-		spht_encoder_free(w->cpus[i].encoder);
-	free(w->cpus);
+		free_cpu(w->cpus[i]);
+	while (w->idle) {
+		struct workshop *s = w->idle;
+
+		w->idle = s->next;
+		free_workshop(s);
+	}
 	spht_schema_free(w->schema);
-	ZSTD_freeCCtx(w->cctx);
-	free(w->raw.buf);
-	free(w->cuts.buf);
-	free(w->comp.buf);
+	pthread_mutex_destroy(&w->lock);
 	free(w->index.buf);
-	free(w->nr_by_type);
 	free(w->path);
 	free(w);
 }
@@ -457,7 +442,7 @@ static void writer_free(struct spht_writer *w)
 static int flush_losses(struct spht_writer *w, struct spht_error *err)
 {
 	for (unsigned int cpu = 0; cpu < w->nr_cpus; cpu++)
-		if (w->cpus[cpu].lost && flush_cpu(w, cpu, false, err))
+		if (w->cpus[cpu] && w->cpus[cpu]->lost && flush_cpu(w, cpu, false, err))
 			return -1;
 	return 0;
 }
@@ -467,8 +452,12 @@ int spht_writer_close(struct spht_writer *w, const struct spht_ledger *ledger, u
 {
 	int fd;
 
+	if (w->failed) {
+		spht_error_set(err, "%s: blocks are missing, it gets no end", w->path);
+		return -1;
+	}
 	if (spht_writer_flush(w, err) || flush_losses(w, err) ||
-	    write_footer(w, ledger, nr_cpus, extra, err))
+	    spht_writer_footer(w, ledger, nr_cpus, extra, err))
 		return -1;
 	/* Pipes and devices cannot sync, and have nothing to lose. */
 	if (fdatasync(w->fd) && errno != EINVAL && errno != EROFS) {
@@ -483,6 +472,17 @@ int spht_writer_close(struct spht_writer *w, const struct spht_ledger *ledger, u
 	}
 	writer_free(w);
 	return 0;
+}
+
+void spht_writer_abandon(struct spht_writer *w)
+{
+	if (!w)
+		return;
+	if (w->fd >= 0) {
+		fdatasync(w->fd);
+		close(w->fd);
+	}
+	writer_free(w);
 }
 
 void spht_writer_abort(struct spht_writer *w)
