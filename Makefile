@@ -53,8 +53,12 @@ override CPPFLAGS += -I. -Itraces -I$(BUILD) -D_GNU_SOURCE -D_FILE_OFFSET_BITS=6
 PKG_CFLAGS := $(shell $(PKG_CONFIG) --cflags $(PKGS) 2>/dev/null)
 PKG_LIBS := $(shell $(PKG_CONFIG) --libs $(PKGS) 2>/dev/null)
 HAVE_RECORD := $(shell $(PKG_CONFIG) --exists $(RECORD_PKGS) 2>/dev/null && echo yes)
-RECORD_CFLAGS := $(shell $(PKG_CONFIG) --cflags $(RECORD_PKGS) 2>/dev/null)
-RECORD_LIBS := $(shell $(PKG_CONFIG) --libs $(RECORD_PKGS) 2>/dev/null)
+# Where libbpf is, spht-record reads the layout of a shadow page's role from BTF.
+HAVE_BPF := $(shell $(PKG_CONFIG) --exists libbpf 2>/dev/null && echo yes)
+RECORD_OPT_PKGS := $(if $(HAVE_BPF),libbpf)
+RECORD_CFLAGS := $(shell $(PKG_CONFIG) --cflags $(RECORD_PKGS) $(RECORD_OPT_PKGS) 2>/dev/null) \
+	$(if $(HAVE_BPF),-DHAVE_LIBBPF)
+RECORD_LIBS := $(shell $(PKG_CONFIG) --libs $(RECORD_PKGS) $(RECORD_OPT_PKGS) 2>/dev/null)
 TEST_CFLAGS := $(shell $(PKG_CONFIG) --cflags $(TEST_PKGS) 2>/dev/null)
 TEST_LIBS := $(shell $(PKG_CONFIG) --libs $(TEST_PKGS) 2>/dev/null)
 
@@ -72,15 +76,22 @@ REPLAY_LIB_SRCS := replay/heuristic_spec.c replay/thread.c replay/assemble.c rep
 	replay/whatif.c replay/whatif-world.c replay/whatif-fault.c replay/helper.c replay/recording.c \
 	replay/run.c replay/row.c replay/csv.c replay/text.c
 REPLAY_SRCS := replay/spht-replay.c
-RECORD_SRCS := collector/spht-record.c collector/message.c collector/settings.c collector/input.c \
+RECORD_SRCS := collector/spht-record.c collector/options.c collector/message.c collector/settings.c collector/input.c \
 	collector/output.c collector/child.c collector/import.c collector/import-report.c \
 	collector/tracedat.c collector/types.c collector/tracedat-plan.c \
-	collector/tracedat-meta.c collector/tracedat-v6.c collector/tracedat-file.c
+	collector/tracedat-meta.c collector/tracedat-v6.c collector/tracedat-file.c \
+	collector/live.c collector/live-events.c collector/live-header.c \
+	collector/live-report.c collector/capture.c collector/ring.c collector/profile.c \
+	collector/command.c collector/host.c collector/kvm-facts.c collector/kvm-role.c \
+	collector/kvm-stats.c collector/vm.c collector/vm-vcpus.c collector/proc.c \
+	collector/sysfile.c collector/check.c collector/check-tracing.c
 # The one place that globs: a heuristic is built in by being in the folder.
 HEURISTIC_SRCS := $(sort $(wildcard heuristics/*.c))
 
 # tests/unit/test_X.c; test_record_*.c are linked with the collector and built where it is.
-UNIT_TESTS := tests/unit/test_record_child.c tests/unit/test_record_settings.c \
+UNIT_TESTS := tests/unit/test_record_host.c \
+	tests/unit/test_record_vm.c tests/unit/test_record_check.c \
+	tests/unit/test_record_child.c tests/unit/test_record_settings.c \
 	tests/unit/test_heuristics.c tests/unit/test_spec.c tests/unit/test_trace.c \
 	tests/unit/test_damage.c tests/unit/test_sums.c \
 	tests/unit/test_assemble.c tests/unit/test_mmu.c tests/unit/test_guest.c \

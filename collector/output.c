@@ -49,7 +49,7 @@ int spht_output_open(struct spht_output *out, const char *path, bool force,
 	if (!strcmp(path, "-"))
 		return open_stdout(out, err);
 	if (!stat(path, &st)) {
-		if (st.st_dev == in->st.st_dev && st.st_ino == in->st.st_ino) {
+		if (in && st.st_dev == in->st.st_dev && st.st_ino == in->st.st_ino) {
 			spht_error_set(err, "%s: is the file to be imported; name another one",
 				       path);
 			return -1;
@@ -75,11 +75,10 @@ int spht_output_open(struct spht_output *out, const char *path, bool force,
 	if (force)
 		unlink(out->part);
 	if (!lstat(out->part, &st)) {
-		spht_error_set(
-			err,
-			"%s: exists: another import writes it, or one was killed; remove it, "
-			"or use --force",
-			out->part);
+		spht_error_set(err,
+			       "%s: exists: another spht-record writes it, or one was killed; see "
+			       "spht-trace verify, remove it, or use --force",
+			       out->part);
 		free(out->part);
 		out->part = NULL;
 		return -1;
@@ -97,7 +96,7 @@ static int write_stdout(const char *p, size_t len, const volatile sig_atomic_t *
 		struct pollfd pfd = {.fd = STDOUT_FILENO, .events = POLLOUT};
 		ssize_t n;
 
-		if (*stop) {
+		if (stop && *stop) {
 			errno = EINTR;
 			return -1;
 		}

@@ -18,10 +18,13 @@ struct spht_output {
 	bool to_stdout;
 };
 
-/* Says early what could only fail late.  0 or -1; the caller must close @out if 0. */
+/*
+ * Says early what could only fail late; @in is the file that must not be the
+ * output, or NULL.  0 or -1; the caller must close @out if 0.
+ */
 int spht_output_open(struct spht_output *out, const char *path, bool force,
 		     const struct spht_input *in, struct spht_error *err);
-/* The part is whole: gives it its name.  Removes it on failure. */
+/* The part is whole: gives it its name.  Removes it on failure.  @stop may be NULL. */
 int spht_output_commit(struct spht_output *out, const volatile sig_atomic_t *stop,
 		       struct spht_error *err);
 /* Frees; spht_writer_abort() has removed a part that was not committed. */

@@ -23,9 +23,13 @@ static const struct {
 	const char *name;
 	enum kind kind;
 } known[] = {
-	{"host", OBJECT}, {"guest", OBJECT}, {"kvm", OBJECT}, {"note", TEXT}, {"clock_real", TRUTH},
+	{"host", OBJECT}, {"guest", OBJECT}, {"kvm", OBJECT},       {"marks", OBJECT},
+	{"lab", OBJECT},  {"note", TEXT},    {"clock_real", TRUTH},
 };
-#define KNOWN_NAMES "guest, host, kvm, clock_real, note"
+#define KNOWN_NAMES "guest, host, kvm, marks, lab, clock_real, note"
+
+/* The names that the user gives the values of marks, whatever they look like. */
+#define MARK_NAMES  "marks.names."
 
 /* Keys whose values would be read wrongly as something else. */
 static const struct {
@@ -56,6 +60,8 @@ static json_t *parse_value(const char *key, const char *text)
 	const char *word = strrchr(key, '.');
 	json_t *j = NULL;
 
+	if (!strncmp(key, MARK_NAMES, strlen(MARK_NAMES)))
+		return json_string(text);
 	for (size_t i = 0; word && i < sizeof(texts) / sizeof(texts[0]); i++)
 		if (!strcmp(word + 1, texts[i]))
 			return json_string(text);

@@ -429,7 +429,7 @@ bad_usage()
 	status 2 "$what is wrong usage" "$SPHT_RECORD" "$@" || return
 	has "... with the reason" "$T/err" "$why"
 }
-bad_usage "no option at all" 'nothing to import: live recording is not part'
+bad_usage "no option at all" 'what is to be recorded'
 bad_usage "no output" 'where the trace goes' --import=a.dat
 bad_usage "an unknown option" '--colour: no such option' --colour --import=a.dat -o o.spht
 bad_usage "an option without its value" '--import: a value is missing' --import
@@ -441,14 +441,31 @@ bad_usage "a setting without =" 'KEY=VALUE is expected' --set guest.vcpus --impo
 bad_usage "a setting of something else" 'one of guest, host' --set types=1 --import=a.dat -o o.spht
 bad_usage "a setting that is given twice" 'has been set already' \
 	--set guest.a=1 --set guest.a=2 --import=a.dat -o o.spht
-for option in --vm=1 -a --profile=full --duration=3 --size=1M --check; do
-	bad_usage "$option" "^spht-record: ${option%=*}: live recording is not part of this version" \
-		$option -o o.spht
+for option in --vm=1 -a --profile=full --duration=3 --size=1M --buffer=1M --clock=mono \
+	--mark-port=1 --stats=json '-e kvm:kvm_exit'; do
+	# shellcheck disable=SC2086
+	bad_usage "$option with --import" "^spht-record: .*belongs to recording, not to --import" \
+		$option --import=a.dat -o o.spht
 done
-bad_usage "a command" 'make: live recording is not part of this version' -o o.spht -- make
+bad_usage "a command with --import" '--: belongs to recording' --import=a.dat -o o.spht -- true
+bad_usage "--check with anything else" '--check: stands alone' --check -o o.spht
+bad_usage "a VM and a command" 'two things to record' --vm=1 -o o.spht -- true
+bad_usage "a VM and all VMs" 'two things to record' --vm=1 -a -o o.spht
+bad_usage "a recording without output" 'where the trace goes' -a
+bad_usage "a VM of no number" 'the number of a process' --vm=qemu -o o.spht
+bad_usage "an unknown profile" 'minimal, shadow or full' --profile=all -a -o o.spht
+bad_usage "no seconds" 'seconds above 0' --duration=0 -a -o o.spht
+bad_usage "seconds that are no number" 'seconds above 0' --duration=nan -a -o o.spht
+bad_usage "a negative size" 'bytes above 0' --size=-1 -a -o o.spht
+bad_usage "a unit that is none" 'bytes above 0' --size=1X -a -o o.spht
+bad_usage "a size beyond all files" 'bytes above 0' --size=99999999999G -a -o o.spht
+bad_usage "a buffer of nothing" '4K to 64G' --buffer=1 -a -o o.spht
+bad_usage "an unknown clock" 'mono or x86-tsc' --clock=local -a -o o.spht
+bad_usage "a port beyond all ports" '0 to 0xffff' --mark-port=0x10000 -a -o o.spht
+bad_usage "statistics as text" 'json is all' --stats=text -a -o o.spht
 check "usage errors leave nothing behind" only a.dat
 check "--help succeeds" "$SPHT_RECORD" --help
-has "... on stdout" "$T/out" '^usage: spht-record --import=FILE'
+has "... on stdout" "$T/out" '^usage: spht-record '
 check "--version succeeds" "$SPHT_RECORD" --version
 has "... on stdout" "$T/out" '^spht-record [0-9]'
 check "level 19 succeeds" "$SPHT_RECORD" -q --level=19 --import=a.dat -o o.spht

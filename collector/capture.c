@@ -1,0 +1,352 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+#include <errno.h>
+#include <inttypes.h>
+#include <kbuffer.h>
+#include <poll.h>
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "capture.h"
+
+/*
+ * What a recorder that is killed may lose: blocks are written this often, and
+ * no CPU waits longer than WAIT_MAX for its buffer to be looked at.
+ */
+#define FLUSH_NS    500000000ull
+#define WAIT_MIN_MS 2
+#define WAIT_MAX_MS 100
+/* Wait shorter when this much of a buffer filled meanwhile, longer below a quarter of it. */
+#define FILL_SHARE  8
+#define CACHE_BITS  6
+
+/* Whose a thread is, asked once in a while: the answer costs some files of /proc. */
+struct owner {
+	pid_t tid;
+	bool keep;
+	uint64_t asked;
+};
+
+/* Written by the thread, read by everyone. */
+struct counters {
+	_Atomic uint64_t read, stored, filtered, skipped, faults;
+	_Atomic uint64_t gaps, unknown_gaps, lost, backwards;
+};
+
+struct spht_capture {
+	const struct spht_capture_shared *shared;
+	unsigned int cpu;
+	struct tracefs_cpu *source;
+	struct kbuffer *kbuf;
+	void *page;
+	pthread_t thread;
+	bool running;
+	atomic_bool failed;
+	struct spht_error err;
+	struct counters n;
+	uint64_t last_ts, flushed_at;
+	bool seen;
+	struct owner owners[1 << CACHE_BITS];
+};
+
+/* One writer: no need for an atomic addition, only for readers that see no half number. */
+static void count(_Atomic uint64_t *n, uint64_t by)
+{
+	atomic_store_explicit(n, atomic_load_explicit(n, memory_order_relaxed) + by,
+			      memory_order_relaxed);
+}
+
+static uint64_t now_ns(void)
+{
+	struct timespec ts;
+
+	clock_gettime(CLOCK_MONOTONIC, &ts);
+	return (uint64_t)ts.tv_sec * 1000000000u + (uint64_t)ts.tv_nsec;
+}
+
+static bool is_wanted(struct spht_capture *c, pid_t tid)
+{
+	struct owner *o = &c->owners[(unsigned int)tid & ((1u << CACHE_BITS) - 1)];
+
+	if (!c->shared->vms)
+		return true;
+	if (o->tid != tid || o->asked != c->flushed_at) {
+		o->tid = tid;
+		o->asked = c->flushed_at;
+		o->keep = spht_vm_of(c->shared->vms, tid) != SPHT_VM_OTHER;
+	}
+	return o->keep;
+}
+
+static uint64_t in_ns(struct spht_capture *c, uint64_t ts)
+{
+	const struct spht_capture_clock *k = &c->shared->clock;
+
+	if (k->num)
+		ts = k->add + (uint64_t)(((unsigned __int128)(ts - k->base) * k->num) >> 32);
+	/* The kernel promises that this does not happen; the file cannot hold it. */
+	if (c->seen && ts < c->last_ts) {
+		count(&c->n.backwards, 1);
+		ts = c->last_ts;
+	}
+	c->seen = true;
+	c->last_ts = ts;
+	return ts;
+}
+
+static int take_event(struct spht_capture *c, const void *record, uint64_t ts)
+{
+	struct spht_event ev = {.cpu = (uint16_t)c->cpu};
+	int size = kbuffer_event_size(c->kbuf);
+	int rc = spht_types_read(c->shared->types, record, size, &ev);
+
+	count(&c->n.read, 1);
+	if (rc < 0) {
+		spht_error_set(&c->err,
+			       "CPU %u: an event of %d bytes is shorter than its format: this "
+			       "kernel does not describe its events as expected",
+			       c->cpu, size);
+		return -1;
+	}
+	if (!rc) {
+		count(&c->n.skipped, 1);
+		return 0;
+	}
+	if (!is_wanted(c, ev.pid)) {
+		count(&c->n.filtered, 1);
+		return 0;
+	}
+	ev.ts = in_ns(c, ts);
+	count(&c->n.stored, 1);
+	if (ev.id == SPHT_EV_PAGE_FAULT)
+		count(&c->n.faults, 1);
+	return spht_writer_append(c->shared->writer, &ev, &c->err);
+}
+
+/* Events that were overwritten before this page; -1 is "some". */
+static int take_gap(struct spht_capture *c, int missed)
+{
+	uint64_t lost = missed > 0 ? (uint64_t)missed : SPHT_LOST_UNKNOWN;
+
+	count(&c->n.gaps, 1);
+	if (missed > 0)
+		count(&c->n.lost, lost);
+	else
+		count(&c->n.unknown_gaps, 1);
+	return spht_writer_lost(c->shared->writer, c->cpu, lost, &c->err);
+}
+
+static int take_page(struct spht_capture *c)
+{
+	unsigned long long ts;
+	void *record;
+	int missed;
+
+	if (kbuffer_load_subbuffer(c->kbuf, c->page)) {
+		spht_error_set(&c->err, "CPU %u: a page of the trace buffer makes no sense",
+			       c->cpu);
+		return -1;
+	}
+	missed = kbuffer_missed_events(c->kbuf);
+	if (missed && take_gap(c, missed))
+		return -1;
+	for (record = kbuffer_read_event(c->kbuf, &ts); record;
+	     record = kbuffer_next_event(c->kbuf, &ts))
+		if (take_event(c, record, ts))
+			return -1;
+	return 0;
+}
+
+typedef int read_fn(struct spht_capture *c);
+
+/* Full pages only, many at a time and without copying them in the kernel. */
+static int read_full(struct spht_capture *c)
+{
+	return tracefs_cpu_buffered_read(c->source, c->page, true);
+}
+
+/* The page that is being filled, too. */
+static int read_any(struct spht_capture *c)
+{
+	return tracefs_cpu_read(c->source, c->page, true);
+}
+
+/* What a pipe of libtracefs still holds, then everything. */
+static int read_last(struct spht_capture *c)
+{
+	return tracefs_cpu_flush(c->source, c->page);
+}
+
+/* Pages taken, or -1. */
+static int drain(struct spht_capture *c, read_fn *read_page)
+{
+	int n, pages = 0;
+
+	for (;;) {
+		errno = 0;
+		n = read_page(c);
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n < 0 && errno != EAGAIN) {
+			spht_error_set(&c->err, "per_cpu/cpu%u/trace_pipe_raw: cannot read: %s",
+				       c->cpu, strerror(errno));
+			return -1;
+		}
+		if (n <= 0)
+			return pages;
+		pages++;
+		if (take_page(c))
+			return -1;
+	}
+}
+
+/* At most so much is lost when the recorder is killed. */
+static int flush_if_due(struct spht_capture *c)
+{
+	uint64_t now = now_ns();
+
+	if (now - c->flushed_at < FLUSH_NS)
+		return 0;
+	if (drain(c, read_any) < 0)
+		return -1;
+	c->flushed_at = now;
+	return spht_writer_flush_cpu(c->shared->writer, c->cpu, &c->err);
+}
+
+/* Until the buffers are switched off and empty. */
+static int run(struct spht_capture *c)
+{
+	const int buffer_pages = (int)(spht_ring_bytes(c->shared->ring) / 4096) + 1;
+	struct pollfd stop = {.fd = c->shared->stop, .events = POLLIN};
+	int wait = WAIT_MIN_MS, pages;
+
+	c->flushed_at = now_ns();
+	for (;;) {
+		if (poll(&stop, 1, wait) > 0)
+			break;
+		pages = drain(c, read_full);
+		if (pages < 0 || flush_if_due(c))
+			return -1;
+		if (pages > buffer_pages / FILL_SHARE)
+			wait = wait / 2 > WAIT_MIN_MS ? wait / 2 : WAIT_MIN_MS;
+		else if (pages < buffer_pages / FILL_SHARE / 4 && wait < WAIT_MAX_MS)
+			wait++;
+	}
+	return drain(c, read_last) < 0 ? -1 : 0;
+}
+
+static void *thread(void *arg)
+{
+	struct spht_capture *c = arg;
+	uint64_t one = 1;
+
+	if (run(c)) {
+		c->failed = true;
+		if (write(c->shared->wake, &one, sizeof(one)) != sizeof(one))
+			c->failed = true; /* the main loop looks once a second anyway */
+	}
+	return NULL;
+}
+
+struct spht_capture *spht_capture_open(const struct spht_capture_shared *shared, unsigned int cpu,
+				       struct spht_error *err)
+{
+	struct spht_capture *c = calloc(1, sizeof(*c));
+	int size;
+
+	if (!c)
+		goto no_memory;
+	c->shared = shared;
+	c->cpu = cpu;
+	errno = 0;
+	c->source = tracefs_cpu_open(spht_ring_instance(shared->ring), (int)cpu, true);
+	if (!c->source) {
+		spht_error_set(err,
+			       "per_cpu/cpu%u/trace_pipe_raw of %s: cannot open: %s; too many open "
+			       "files are mended by ulimit -n",
+			       cpu, spht_ring_name(shared->ring), strerror(errno));
+		goto fail;
+	}
+	size = tracefs_cpu_read_size(c->source);
+	/* libtracefs asks the top instance, and ours was left at what kernels start with. */
+	if (size != 4096) {
+		spht_error_set(err,
+			       "the trace buffers of this machine have pages of %d bytes, 4096 are "
+			       "expected",
+			       size);
+		goto fail;
+	}
+	c->page = malloc((size_t)size);
+	c->kbuf = kbuffer_alloc(KBUFFER_LSIZE_SAME_AS_HOST, KBUFFER_ENDIAN_SAME_AS_HOST);
+	if (c->page && c->kbuf)
+		return c;
+no_memory:
+	spht_error_set(err, "CPU %u: out of memory", cpu);
+fail:
+	spht_capture_close(c);
+	return NULL;
+}
+
+int spht_capture_start(struct spht_capture *c, struct spht_error *err)
+{
+	int rc = pthread_create(&c->thread, NULL, thread, c);
+
+	if (rc) {
+		spht_error_set(err, "CPU %u: cannot start a thread: %s", c->cpu, strerror(rc));
+		return -1;
+	}
+	c->running = true;
+	return 0;
+}
+
+int spht_capture_join(struct spht_capture *c, struct spht_error *err)
+{
+	if (c->running)
+		pthread_join(c->thread, NULL);
+	else if (!c->failed && drain(c, read_last) < 0)
+		c->failed = true;
+	c->running = false;
+	if (c->failed)
+		*err = c->err;
+	return c->failed ? -1 : 0;
+}
+
+unsigned int spht_capture_cpu(const struct spht_capture *c)
+{
+	return c->cpu;
+}
+
+bool spht_capture_failed(const struct spht_capture *c)
+{
+	return c->failed;
+}
+
+void spht_capture_counts(const struct spht_capture *c, struct spht_capture_counts *to)
+{
+	const struct counters *n = &c->n;
+
+	to->read = atomic_load_explicit(&n->read, memory_order_relaxed);
+	to->stored = atomic_load_explicit(&n->stored, memory_order_relaxed);
+	to->filtered = atomic_load_explicit(&n->filtered, memory_order_relaxed);
+	to->skipped = atomic_load_explicit(&n->skipped, memory_order_relaxed);
+	to->faults = atomic_load_explicit(&n->faults, memory_order_relaxed);
+	to->gaps = atomic_load_explicit(&n->gaps, memory_order_relaxed);
+	to->unknown_gaps = atomic_load_explicit(&n->unknown_gaps, memory_order_relaxed);
+	to->lost = atomic_load_explicit(&n->lost, memory_order_relaxed);
+	to->backwards = atomic_load_explicit(&n->backwards, memory_order_relaxed);
+}
+
+void spht_capture_close(struct spht_capture *c)
+{
+	if (!c)
+		return;
+	if (c->source)
+		tracefs_cpu_close(c->source);
+	if (c->kbuf)
+		kbuffer_free(c->kbuf);
+	free(c->page);
+	free(c);
+}
