@@ -10,24 +10,25 @@
 #define MAX_ID     65536u
 #define MAX_RECORD 65536 /* bytes; a page holds no more */
 #define NOT_STORED -1
+/* Loads are of 8 bytes; no record is shorter than that, which is what the common fields take. */
+#define MIN_RECORD 8
 
-/* A number or a run of bytes in a record. */
-struct place {
-	int offset, size;
-	bool is_signed;
-};
-
-struct value {
-	struct place place;
-	uint8_t slot, nwords;
-	bool is_array;
+/*
+ * How a word comes out of a record without a question of its size: the 8 bytes
+ * that end with it, or the record's first 8, shifted up and down.
+ */
+struct load {
+	uint64_t mask;
+	uint32_t at;
+	uint8_t up, down;
 };
 
 struct type {
 	char *system, *name;
 	struct spht_event_field fields[SPHT_EVENT_SLOTS];
-	struct value values[SPHT_EVENT_SLOTS];
+	int offsets[SPHT_EVENT_SLOTS]; /* of the fields, in a record */
 	unsigned int nr_fields;
+	struct load loads[SPHT_EVENT_SLOTS]; /* one for each word of v[] in use */
 	int min_size; /* of a record that holds all of them */
 	uint8_t nwords; /* of v[] in use */
 	json_t *not_stored; /* names */
@@ -36,7 +37,7 @@ struct type {
 struct spht_types {
 	const char *file, *kind;
 	struct tep_handle *tep;
-	struct place id, pid, flags, preempt;
+	struct load id, pid, flags, preempt;
 	int min_size; /* of a record that holds these */
 	struct type *types;
 	struct spht_event_type *list; /* the same for the writer */
@@ -63,33 +64,33 @@ static bool in_record(const struct tep_format_field *f)
 	return f->offset >= 0 && f->size >= 0 && f->offset <= MAX_RECORD && f->size <= MAX_RECORD;
 }
 
-static uint64_t number(const uint8_t *data, const struct place *p)
+/* Of @size bytes, 1 to 8, at @offset. */
+static struct load make_load(int offset, int size, bool is_signed)
 {
-	const uint8_t *at = data + p->offset;
+	int end = offset + size;
 
-	switch (p->size) {
-	case 1:
-		return p->is_signed ? (uint64_t)(int8_t)*at : *at;
-	case 2:
-		return p->is_signed ? (uint64_t)(int16_t)spht_get16(at) : spht_get16(at);
-	case 4:
-		return p->is_signed ? (uint64_t)(int32_t)spht_get32(at) : spht_get32(at);
-	case 8:
-		return spht_get64(at);
-	default:
-		return 0;
-	}
+	return (struct load){
+		.mask = is_signed ? UINT64_MAX : UINT64_MAX >> (64 - 8 * size),
+		.at = (uint32_t)(end > 8 ? end - 8 : 0),
+		.up = (uint8_t)(end > 8 ? 0 : 8 * (8 - end)),
+		.down = (uint8_t)(64 - 8 * size),
+	};
 }
 
-static int find_common(struct spht_types *t, struct tep_event *e, const char *name, struct place *p)
+static inline uint64_t load(const uint8_t *record, const struct load *l)
+{
+	int64_t word = (int64_t)(spht_get64(record + l->at) << l->up);
+
+	return (uint64_t)(word >> l->down) & l->mask;
+}
+
+static int find_common(struct spht_types *t, struct tep_event *e, const char *name, struct load *l)
 {
 	struct tep_format_field *f = tep_find_common_field(e, name);
 
-	if (!f || !in_record(f))
+	if (!f || !in_record(f) || f->size < 1 || f->size > 8)
 		return -1;
-	p->offset = f->offset;
-	p->size = f->size;
-	p->is_signed = f->flags & TEP_FIELD_IS_SIGNED;
+	*l = make_load(f->offset, f->size, f->flags & TEP_FIELD_IS_SIGNED);
 	if (f->offset + f->size > t->min_size)
 		t->min_size = f->offset + f->size;
 	return 0;
@@ -118,6 +119,20 @@ static int name_not_stored(struct type *t, const char *name)
 	return json_array_append_new(t->not_stored, json_string(name));
 }
 
+/* Loads for all words of @f, whose first byte becomes the lowest of the first word. */
+static void make_loads(struct type *t, const struct spht_event_field *f, int offset)
+{
+	for (int w = 0; w < f->nwords; w++) {
+		int size = f->size - 8 * w < 8 ? f->size - 8 * w : 8;
+
+		t->loads[f->slot + w] = make_load(offset + 8 * w, size, f->is_signed);
+	}
+	if (offset + f->size > t->min_size)
+		t->min_size = offset + f->size;
+	if (f->slot + f->nwords > t->nwords)
+		t->nwords = (uint8_t)(f->slot + f->nwords);
+}
+
 static int lay_out(struct type *t)
 {
 	enum spht_event_id id = spht_event_find(t->system, t->name);
@@ -132,21 +147,12 @@ static int lay_out(struct type *t)
 			continue;
 		}
 		t->fields[kept] = t->fields[i];
-		t->values[kept++] = t->values[i];
+		t->offsets[kept++] = t->offsets[i];
 	}
 	t->nr_fields = kept;
 	spht_event_layout(id, t->fields, kept, NULL);
-	for (unsigned int i = 0; i < kept; i++) {
-		struct value *v = &t->values[i];
-
-		v->slot = t->fields[i].slot;
-		v->nwords = t->fields[i].nwords;
-		v->is_array = t->fields[i].is_array;
-		if (v->place.offset + v->place.size > t->min_size)
-			t->min_size = v->place.offset + v->place.size;
-		if (v->slot + v->nwords > t->nwords)
-			t->nwords = (uint8_t)(v->slot + v->nwords);
-	}
+	for (unsigned int i = 0; i < kept; i++)
+		make_loads(t, &t->fields[i], t->offsets[i]);
 	return 0;
 }
 
@@ -182,10 +188,7 @@ static int add_type(struct spht_types *t, struct tep_event *e, struct spht_error
 		if (!field.name)
 			goto no_memory;
 		*as = field;
-		type->values[type->nr_fields].place.offset = f->offset;
-		type->values[type->nr_fields].place.size = f->size;
-		type->values[type->nr_fields].place.is_signed = field.is_signed;
-		type->nr_fields++;
+		type->offsets[type->nr_fields++] = f->offset;
 	}
 	type->min_size = t->min_size;
 	if (lay_out(type))
@@ -242,6 +245,7 @@ struct spht_types *spht_types_new(struct tep_handle *tep, bool all, const char *
 	t->file = name;
 	t->kind = kind;
 	t->tep = tep;
+	t->min_size = MIN_RECORD;
 	memset(t->by_id, 0xff, sizeof(t->by_id));
 	for (int i = 0; i < total; i++) {
 		struct tep_event *e = tep_get_event(tep, i);
@@ -384,25 +388,19 @@ json_t *spht_types_skipped(const struct spht_types *t)
 	return all;
 }
 
-/* The first byte becomes the lowest of the first word. */
-static void read_array(const uint8_t *at, int size, uint64_t *words, unsigned int nwords)
-{
-	memcpy(words, at, (size_t)size);
-	for (unsigned int i = 0; i < nwords; i++)
-		words[i] = le64toh(words[i]);
-}
-
 int spht_types_read(struct spht_types *t, const void *record, int size, struct spht_event *ev)
 {
 	const uint8_t *data = record;
 	const struct type *type;
+	unsigned int id;
 	int index;
 
 	if (size < t->min_size)
 		return -1;
-	index = t->by_id[number(data, &t->id) & (MAX_ID - 1)];
+	id = load(data, &t->id) & (MAX_ID - 1);
+	index = t->by_id[id];
 	if (index == NOT_STORED) {
-		t->skipped[number(data, &t->id) & (MAX_ID - 1)]++;
+		t->skipped[id]++;
 		return 0;
 	}
 	type = &t->types[index];
@@ -410,19 +408,12 @@ int spht_types_read(struct spht_types *t, const void *record, int size, struct s
 		return -1;
 	ev->type = (uint8_t)index;
 	ev->id = (uint8_t)t->list[index].id;
-	ev->pid = (int32_t)number(data, &t->pid);
-	ev->flags = (uint8_t)number(data, &t->flags);
-	ev->preempt = (uint8_t)number(data, &t->preempt);
-	memset(ev->v, 0, type->nwords * sizeof(ev->v[0]));
-	for (unsigned int i = 0; i < type->nr_fields; i++) {
-		const struct value *v = &type->values[i];
-
-		if (v->is_array)
-			read_array(data + v->place.offset, v->place.size, &ev->v[v->slot],
-				   v->nwords);
-		else
-			ev->v[v->slot] = number(data, &v->place);
-	}
+	ev->pid = (int32_t)load(data, &t->pid);
+	ev->flags = (uint8_t)load(data, &t->flags);
+	ev->preempt = (uint8_t)load(data, &t->preempt);
+	/* A slot without a field has a mask of nothing. */
+	for (unsigned int i = 0; i < type->nwords; i++)
+		ev->v[i] = load(data, &type->loads[i]);
 	return 1;
 }
 

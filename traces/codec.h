@@ -15,11 +15,12 @@ struct spht_encoder;
 
 struct spht_encoder *spht_encoder_new(const struct spht_schema *s);
 void spht_encoder_free(struct spht_encoder *e);
-/* Appends an event whose type and time the caller has checked; 0, or -1 without memory. */
+/*
+ * Appends an event whose type and time the caller has checked.  0; 1 when the
+ * block is as large as it should get; -1 without memory: then the block is lost.
+ */
 int spht_encoder_add(struct spht_encoder *e, const struct spht_event *ev);
 uint32_t spht_encoder_count(const struct spht_encoder *e);
-/* No less than the raw bytes that the events so far can make, within a factor of two. */
-size_t spht_encoder_bytes(const struct spht_encoder *e);
 uint64_t spht_encoder_first_ts(const struct spht_encoder *e);
 uint64_t spht_encoder_last_ts(const struct spht_encoder *e);
 /*

@@ -45,9 +45,6 @@ struct spht_dict {
 const struct spht_coding_table *spht_coding_table(enum spht_coding coding);
 /* The table of SPHT_CODING_DICT with @dict. */
 void spht_dict_table(const struct spht_dict *dict, struct spht_coding_table *table);
-/* Symbol of @x (not SPHT_CODING_DICT); *@nbits raw bits of it go to *@low. */
-unsigned int spht_coding_symbol(enum spht_coding coding, uint64_t x, unsigned int *nbits,
-				uint64_t *low);
 
 /* The next @n bits at bit position *@pos; reads up to 8 bytes past the last bit. */
 static inline uint64_t spht_get_bits(const uint8_t *p, uint64_t *pos, unsigned int n)
@@ -77,34 +74,70 @@ static inline int spht_bytes_reserve(struct spht_bytes *b, size_t more)
 	return b->len + more + 8 <= b->cap ? 0 : spht_bytes_grow(b, more);
 }
 
-/* Numbers of one column while its block is being filled. */
+/*
+ * One column while its block is being filled.  What is usual, candidate 0 or
+ * the number 0 where there is no candidate, costs nothing: it is there already.
+ */
 struct spht_column {
-	struct spht_bytes tokens;
-	uint64_t first; /* the first value */
-	uint32_t count;
+	uint8_t *symbols; /* by value: the candidate; 0 where it is another number */
+	uint32_t room; /* of symbols */
+	uint32_t count; /* of values; set when the block ends */
+	uint64_t *numbers; /* all that are not 0, or more */
+	uint32_t *at; /* by number: which value it is, ascending */
+	uint32_t nr_numbers, numbers_room;
+	uint64_t first; /* the first value; set when the block ends */
 	uint8_t exact; /* symbols 0..exact-1 say "candidate n", numbers come after */
 	_Bool noise; /* its numbers do not repeat: no dictionary is tried */
 	_Bool large; /* some number is above those that every coding has symbols for */
 	_Bool nonzero; /* some symbol is not 0 */
-	_Bool varies; /* some value differs from the first */
+	_Bool varies; /* some value differs from the first; set when the block ends */
+	/* For who lays out the block. */
+	_Bool stored; /* it has symbols */
+	size_t bits_at, bits_len; /* where the raw bits are */
 };
 
-/* Appends "candidate @symbol" (below exact). */
-int spht_column_exact(struct spht_column *c, unsigned int symbol);
-/* Appends the number @x. */
-int spht_column_number(struct spht_column *c, uint64_t x);
+#define SPHT_COLUMN_SMALL 126u /* numbers below have a symbol in every coding but QUARTER */
+
+/* Room for @room numbers, of which all that is new is for the value of its place; 0 or -1. */
+int spht_column_grow_numbers(struct spht_column *c, uint32_t room);
+/* Room for @room values, of which all that is new is 0; 0, or -1 without memory. */
+int spht_column_grow(struct spht_column *c, uint32_t room);
+void spht_column_free(struct spht_column *c);
+
+/* Value @at is "candidate @symbol" (below exact). */
+static inline void spht_column_exact(struct spht_column *c, uint32_t at, unsigned int symbol)
+{
+	c->symbols[at] = (uint8_t)symbol;
+	c->nonzero |= symbol != 0;
+}
+
+/* Value @at is the number @x. */
+static inline int spht_column_number(struct spht_column *c, uint32_t at, uint64_t x)
+{
+	uint32_t nr = c->nr_numbers;
+
+	if (nr == c->numbers_room && spht_column_grow_numbers(c, nr ? 2 * nr : 64))
+		return -1;
+	c->numbers[nr] = x;
+	c->at[nr] = at;
+	c->nr_numbers = nr + 1;
+	c->nonzero |= x != 0 || c->exact;
+	c->large |= x >= SPHT_COLUMN_SMALL;
+	return 0;
+}
+
 /*
  * The coding expected to be smallest, from a sample of the numbers; fills
  * @dict for SPHT_CODING_DICT.
  */
 enum spht_coding spht_column_choose(const struct spht_column *c, struct spht_dict *dict);
 /*
- * Writes c->count symbols at @symbols (room for that many) and appends the raw
- * bits to @bits, padded to a byte.  Returns 0, or -1 without memory.
+ * Completes the c->count symbols and appends the raw bits to @bits, padded to
+ * a byte.  Returns 0, or -1 without memory.
  */
-int spht_column_encode(const struct spht_column *c, enum spht_coding coding,
-		       const struct spht_dict *dict, uint8_t *symbols, struct spht_bytes *bits);
-/* Forgets the numbers, keeps the memory. */
+int spht_column_encode(struct spht_column *c, enum spht_coding coding, const struct spht_dict *dict,
+		       struct spht_bytes *bits);
+/* Forgets the c->count values, keeps the memory. */
 void spht_column_reset(struct spht_column *c);
 
 #endif

@@ -46,75 +46,6 @@ static inline __attribute__((always_inline)) uint64_t number_at(struct op *op, u
 	       (spht_get64(op->bits + (at >> 3)) >> (at & 7) & ((1ull << n) - 1));
 }
 
-static inline __attribute__((always_inline)) uint64_t guess_base(const struct guess *g,
-								 const uint64_t *regs)
-{
-	return regs[g->from] >> g->shr << g->shl;
-}
-
-static inline __attribute__((always_inline)) uint64_t *guess_entry(const struct guess *g,
-								   const uint64_t *regs)
-{
-	uint64_t k =
-		(regs[g->key[0]] >> ((g->key_shift[0] + 9 * regs[g->levels]) & 63)) * SPHT_MIX0 +
-		(regs[g->key[1]] >> g->key_shift[1]) * SPHT_MIX1 +
-		(regs[g->key[2]] >> g->key_shift[2]) * SPHT_MIX2;
-
-	return g->table + (k >> g->index_shift);
-}
-
-static inline __attribute__((always_inline)) uint64_t guess_key(const struct guess *g, int i,
-								const uint64_t *regs)
-{
-	return regs[g->key[i]] >> g->key_shift[i];
-}
-
-static inline __attribute__((always_inline)) uint64_t first_value(const struct op *op,
-								  const uint64_t *regs)
-{
-	const struct guess *g = &op->guesses[0];
-
-	switch (op->kind) {
-	case OP_SET:
-		return op->value;
-	case OP_REG:
-		return regs[g->from] + g->add;
-	case OP_TABLE1:
-		return g->table[guess_key(g, 0, regs) * SPHT_MIX0 >> g->index_shift];
-	case OP_TABLE2:
-		return g->table[(guess_key(g, 0, regs) * SPHT_MIX0 +
-				 guess_key(g, 1, regs) * SPHT_MIX1) >>
-				g->index_shift];
-	case OP_TABLE3:
-		return g->table[(guess_key(g, 0, regs) * SPHT_MIX0 +
-				 guess_key(g, 1, regs) * SPHT_MIX1 +
-				 guess_key(g, 2, regs) * SPHT_MIX2) >>
-				g->index_shift];
-	case OP_WALK:
-		return *guess_entry(g, regs);
-	default:
-		return guess_base(g, regs) + (g->table ? *guess_entry(g, regs) : g->add);
-	}
-}
-
-/* What a candidate says, and where it is told what was right. */
-struct opinion {
-	uint64_t value, from;
-	uint64_t *entry;
-};
-
-static inline __attribute__((always_inline)) void ask(struct opinion *o, const struct guess *g,
-						      const uint64_t *regs, uint64_t *nowhere)
-{
-	o->from = guess_base(g, regs);
-	o->value = o->from + g->add;
-	o->entry = nowhere;
-	if (g->table) {
-		o->entry = guess_entry(g, regs);
-		o->value = o->from + *o->entry;
-	}
-}
-
 /*
  * The value of a part whose first candidate is wrong, or the only one.  The
  * candidates up to the right one learn the value.  Not a loop: its count would
@@ -128,24 +59,24 @@ other_value(struct op *op, unsigned int symbol, const uint64_t *regs, bool *dama
 	struct opinion o[SPHT_MAX_CANDS];
 	uint64_t nowhere, value, last;
 
-	ask(&o[0], &g[0], regs, &nowhere);
+	o[0] = guess_ask(&g[0], regs, &nowhere);
 	o[1].entry = o[2].entry = o[3].entry = &nowhere;
 	o[1].from = o[2].from = o[3].from = 0;
 	last = o[0].value;
 	if (exact >= 1) {
-		ask(&o[1], &g[1], regs, &nowhere);
+		o[1] = guess_ask(&g[1], regs, &nowhere);
 		last = value = o[1].value;
 		if (symbol == 1 && exact > 1)
 			goto learn1;
 	}
 	if (exact >= 2) {
-		ask(&o[2], &g[2], regs, &nowhere);
+		o[2] = guess_ask(&g[2], regs, &nowhere);
 		last = value = o[2].value;
 		if (symbol == 2 && exact > 2)
 			goto learn2;
 	}
 	if (exact >= 3) {
-		ask(&o[3], &g[3], regs, &nowhere);
+		o[3] = guess_ask(&g[3], regs, &nowhere);
 		last = o[3].value;
 	}
 	value = number_at(op, symbol - exact, damaged);
@@ -199,11 +130,13 @@ static inline __attribute__((always_inline)) void decode(struct spht_decoder *d,
 		rows->pid = pid;
 		for (; op < end; op++) {
 			unsigned int symbol = *op->symbols;
-			uint64_t value;
+			uint64_t value, nowhere;
 
 			op->symbols += op->step;
 			if (__builtin_expect(symbol == op->hit, 1))
-				value = first_value(op, regs);
+				value = guess_ask_kind((enum guess_kind)op->kind, &op->guesses[0],
+						       regs, &nowhere)
+						.value;
 			else
 				value = other_value(op, symbol, regs, &damaged);
 			regs[op->reg] = value;

@@ -2,7 +2,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "schema.h"
+#include "predict.h"
 
 /* Decimal number of at most @max at *@p; false where there is none. */
 static bool number(const char **p, uint64_t max, uint64_t *v)
@@ -149,4 +149,30 @@ void spht_predict_print(const struct spht_part *part, char *buf, size_t size)
 		PUT(")");
 	}
 #undef PUT
+}
+
+void spht_guess_prepare(struct guess *g, const struct spht_cand *c, uint64_t *tables)
+{
+	g->from = c->reg;
+	g->shr = c->shr;
+	g->shl = c->shl;
+	g->add = c->add;
+	g->table = c->nkeys ? tables + c->table : NULL;
+	g->index_shift = (uint8_t)(64 - c->bits);
+	g->levels = c->keys[0].levels;
+	for (unsigned int k = 0; k < SPHT_MAX_KEYS; k++) {
+		g->key[k] = c->keys[k].reg;
+		g->key_shift[k] = c->keys[k].shift;
+	}
+}
+
+enum guess_kind spht_guess_kind(const struct spht_cand *c)
+{
+	if (!c->nkeys && !c->shr && !c->shl)
+		return GUESS_REG;
+	if (!c->nkeys || c->reg != SPHT_REG_ZERO)
+		return GUESS_OTHER;
+	if (c->keys[0].levels)
+		return GUESS_WALK;
+	return (enum guess_kind)(GUESS_TABLE1 + c->nkeys - 1);
 }

@@ -179,26 +179,11 @@ static const char *place_column(struct spht_decoder *d, struct places *at, struc
 	return NULL;
 }
 
-static void prepare_guess(struct spht_decoder *d, struct guess *g, const struct spht_cand *c)
-{
-	g->from = c->reg;
-	g->shr = c->shr;
-	g->shl = c->shl;
-	g->add = c->add;
-	g->table = c->nkeys ? d->tables + c->table : NULL;
-	g->index_shift = (uint8_t)(64 - c->bits);
-	g->levels = c->keys[0].levels;
-	for (unsigned int k = 0; k < SPHT_MAX_KEYS; k++) {
-		g->key[k] = c->keys[k].reg;
-		g->key_shift[k] = c->keys[k].shift;
-	}
-}
-
 /* Copies what the inner loop needs of @part; false if it needs nothing at each event. */
 static bool prepare_op(struct spht_decoder *d, struct program *prog, struct op *op,
 		       const struct spht_part *part, enum spht_coding coding)
 {
-	const struct spht_cand *c = &part->cands[0];
+	const struct spht_cand constant = {.add = op->value};
 
 	op->slot = part->slot;
 	op->rot = part->rot;
@@ -210,17 +195,14 @@ static bool prepare_op(struct spht_decoder *d, struct program *prog, struct op *
 	if (coding == SPHT_CODING_CONST ||
 	    (coding == SPHT_CODING_ZERO && part->raw && part->ncands == 1)) {
 		prog->start.v[op->slot] |= spht_rotr(op->value << op->shift, op->rot);
-		op->kind = OP_SET;
+		spht_guess_prepare(&op->guesses[0], &constant, d->tables);
+		op->kind = (uint8_t)spht_guess_kind(&constant);
 		op->hit = 0;
 		return d->read[part->reg];
 	}
 	for (unsigned int i = 0; i < part->ncands; i++)
-		prepare_guess(d, &op->guesses[i], &part->cands[i]);
-	op->kind = OP_OTHER;
-	if (!c->nkeys && !c->shr && !c->shl)
-		op->kind = OP_REG;
-	else if (c->nkeys && c->reg == SPHT_REG_ZERO)
-		op->kind = c->keys[0].levels ? OP_WALK : (uint8_t)(OP_TABLE1 + c->nkeys - 1);
+		spht_guess_prepare(&op->guesses[i], &part->cands[i], d->tables);
+	op->kind = (uint8_t)spht_guess_kind(&part->cands[0]);
 	return true;
 }
 

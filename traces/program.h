@@ -10,26 +10,7 @@
  * what to do at each event.  program.c makes it, decode.c runs it.
  */
 
-/* How a part's first candidate is computed: the usual shapes without what they do not need. */
-enum op_kind {
-	OP_SET, /* constant: only the register has to know */
-	OP_REG, /* a register plus a number */
-	OP_TABLE1, /* a table relative to nothing with so many keys */
-	OP_TABLE2,
-	OP_TABLE3,
-	OP_WALK, /* a table whose key depends on a level */
-	OP_OTHER,
-};
-
 #define NO_SYMBOL 256u
-
-/* A candidate with what its evaluation needs in one place. */
-struct guess {
-	uint64_t add;
-	uint64_t *table; /* NULL without keys */
-	uint16_t from, key[SPHT_MAX_KEYS], levels;
-	uint8_t shr, shl, index_shift, key_shift[SPHT_MAX_KEYS];
-};
 
 /* How the values of one part come about in the block at hand. */
 struct op {
@@ -37,11 +18,11 @@ struct op {
 	uint16_t hit; /* symbol that says "the first candidate", or NO_SYMBOL */
 	uint16_t reg;
 	uint8_t step; /* 0: all symbols are the one at symbols */
-	uint8_t kind;
+	uint8_t kind; /* enum guess_kind of the first candidate */
 	uint8_t slot, rot, shift;
 	uint8_t exact; /* candidates with a symbol of their own */
 	bool raw;
-	uint64_t value; /* OP_SET */
+	uint64_t value; /* of SPHT_CODING_CONST */
 	struct guess guesses[SPHT_MAX_CANDS];
 	const struct spht_coding_table *coding;
 	const uint8_t *bits;

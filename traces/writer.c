@@ -127,7 +127,8 @@ static void free_cpu(struct cpu *c)
 	free(c);
 }
 
-static struct cpu *new_cpu(struct spht_writer *w, unsigned int cpu, struct spht_error *err)
+static __attribute__((noinline)) struct cpu *new_cpu(struct spht_writer *w, unsigned int cpu,
+						     struct spht_error *err)
 {
 	struct cpu *c = calloc(1, sizeof(*c));
 
@@ -148,14 +149,17 @@ static struct cpu *new_cpu(struct spht_writer *w, unsigned int cpu, struct spht_
 	return c;
 }
 
-static struct cpu *get_cpu(struct spht_writer *w, unsigned int cpu, struct spht_error *err)
+static inline struct cpu *get_cpu(struct spht_writer *w, unsigned int cpu, struct spht_error *err)
 {
+	struct cpu *c;
+
 	if (cpu >= SPHT_MAX_CPUS) {
 		spht_error_set(err, "%s: CPU %u: a trace holds CPUs 0 to %u", w->path, cpu,
 			       SPHT_MAX_CPUS - 1);
 		return NULL;
 	}
-	return w->cpus[cpu] ? w->cpus[cpu] : new_cpu(w, cpu, err);
+	c = w->cpus[cpu];
+	return c ? c : new_cpu(w, cpu, err);
 }
 
 static void free_workshop(struct workshop *s)
@@ -356,6 +360,7 @@ int spht_writer_flush(struct spht_writer *w, struct spht_error *err)
 int spht_writer_append(struct spht_writer *w, const struct spht_event *ev, struct spht_error *err)
 {
 	struct cpu *c = get_cpu(w, ev->cpu, err);
+	int full;
 
 	if (!c)
 		return -1;
@@ -382,7 +387,8 @@ int spht_writer_append(struct spht_writer *w, const struct spht_event *ev, struc
 			return -1;
 		w->started = true;
 	}
-	if (spht_encoder_add(c->encoder, ev))
+	full = spht_encoder_add(c->encoder, ev);
+	if (full < 0)
 		return spht_writer_no_memory(w, err);
 	c->seen = true;
 	c->last_ts = ev->ts;
@@ -392,10 +398,7 @@ int spht_writer_append(struct spht_writer *w, const struct spht_event *ev, struc
 		c->nr_preamble++;
 		w->preamble = true;
 	}
-	if (spht_encoder_count(c->encoder) >= SPHT_BLOCK_EVENTS ||
-	    spht_encoder_bytes(c->encoder) > SPHT_MAX_BLOCK / 2)
-		return flush_cpu(w, ev->cpu, ev->preamble, err);
-	return 0;
+	return full ? flush_cpu(w, ev->cpu, ev->preamble, err) : 0;
 }
 
 static uint64_t lost_add(uint64_t a, uint64_t b)
