@@ -80,6 +80,10 @@ RECORD_SRCS := collector/spht-record.c collector/options.c collector/message.c c
 	collector/output.c collector/child.c collector/import.c collector/import-report.c \
 	collector/tracedat.c collector/types.c collector/tracedat-plan.c \
 	collector/tracedat-meta.c collector/tracedat-v6.c collector/tracedat-file.c \
+	collector/span.c collector/formats.c collector/plan.c collector/feed.c \
+	collector/perfdata.c collector/perfdata-meta.c collector/perfdata-plan.c \
+	collector/perfdata-stream.c collector/perfdata-sample.c collector/perfdata-order.c \
+	collector/perfdata-losses.c \
 	collector/live.c collector/live-events.c collector/live-header.c \
 	collector/live-report.c collector/capture.c collector/ring.c collector/profile.c \
 	collector/command.c collector/host.c collector/kvm-facts.c collector/kvm-role.c \
@@ -89,7 +93,8 @@ RECORD_SRCS := collector/spht-record.c collector/options.c collector/message.c c
 HEURISTIC_SRCS := $(sort $(wildcard heuristics/*.c))
 
 # tests/unit/test_X.c; test_record_*.c are linked with the collector and built where it is.
-UNIT_TESTS := tests/unit/test_record_host.c \
+UNIT_TESTS := tests/unit/test_record_perfdata_order.c tests/unit/test_record_perfdata_stream.c \
+	tests/unit/test_record_perfdata_sample.c tests/unit/test_record_host.c \
 	tests/unit/test_record_vm.c tests/unit/test_record_check.c \
 	tests/unit/test_record_child.c tests/unit/test_record_settings.c \
 	tests/unit/test_heuristics.c tests/unit/test_spec.c tests/unit/test_trace.c \
@@ -120,7 +125,7 @@ UNIT_RUN := $(patsubst %.c,$(BUILD)/%,$(UNIT_PLAIN) $(if $(RECORD_LIB),$(UNIT_RE
 
 # Tools of the tests and of the bench: with traces/ alone, and with libtracecmd too.
 TOOLS := $(patsubst tests/tools/%.c,$(BUILD)/tests/%,\
-	$(wildcard tests/tools/mktrace.c tests/tools/readbench.c))
+	$(wildcard tests/tools/mktrace.c tests/tools/readbench.c tests/tools/writebench.c))
 RECORD_TOOLS := $(if $(HAVE_RECORD),$(patsubst tests/tools/%.c,$(BUILD)/tests/%,\
 	$(wildcard tests/tools/tracedat-csv.c tests/tools/tracecmd-count.c)))
 

@@ -99,10 +99,12 @@ static uint64_t in_ns(struct spht_capture *c, uint64_t ts)
 
 static int take_event(struct spht_capture *c, const void *record, uint64_t ts)
 {
-	struct spht_event ev = {.cpu = (uint16_t)c->cpu};
-	int size = kbuffer_event_size(c->kbuf);
-	int rc = spht_types_read(c->shared->types, record, size, &ev);
+	int size = kbuffer_event_size(c->kbuf), rc;
+	struct spht_event ev; /* not cleared: 150 bytes for each event, and all that is read is set */
 
+	ev.cpu = (uint16_t)c->cpu;
+	ev.preamble = false;
+	rc = spht_types_read(c->shared->types, record, size, &ev);
 	count(&c->n.read, 1);
 	if (rc < 0) {
 		spht_error_set(&c->err,

@@ -38,7 +38,7 @@ static int grow(struct spht_import_ledger *l, unsigned int nr)
 }
 
 int spht_import_ledger(struct spht_import_ledger *l, const json_t *stats,
-		       const struct tracedat_cursor *cursors, size_t nr_cursors)
+		       const struct spht_feed_book *books, size_t nr_books)
 {
 	const json_t *entry;
 	size_t i;
@@ -59,16 +59,17 @@ int spht_import_ledger(struct spht_import_ledger *l, const json_t *stats,
 		b->dropped = spht_import_hex(json_array_get(entry, 4));
 		b->commit_overrun = spht_import_hex(json_array_get(entry, 5));
 	}
-	for (i = 0; i < nr_cursors; i++) {
-		const struct tracedat_cursor *c = &cursors[i];
+	for (i = 0; i < nr_books; i++) {
+		const struct spht_feed_book *b = &books[i];
 
-		if (c->cpu >= SPHT_MAX_CPUS)
+		if (b->cpu >= SPHT_MAX_CPUS)
 			continue;
-		if (grow(l, c->cpu + 1))
+		if (grow(l, b->cpu + 1))
 			return -1;
-		l->cpus[c->cpu].read += c->read;
-		if (c->pages < c->pages_promised)
-			l->empty_pages[c->cpu] += c->pages_promised - c->pages;
+		l->cpus[b->cpu].read += b->read;
+		l->empty_pages[b->cpu] += b->empty_pages;
+		if (!l->cpus[b->cpu].known)
+			l->cpus[b->cpu].dropped += b->lost;
 	}
 	return 0;
 }
@@ -85,7 +86,8 @@ static uint64_t kernel_lost(const struct spht_ledger *b)
 }
 
 /* What is wrong with one CPU; false when nothing is. */
-static bool describe(const struct spht_import_ledger *l, unsigned int cpu, char *text, size_t size)
+static bool describe(const struct spht_import_ledger *l, const struct spht_feed *feed,
+		     unsigned int cpu, char *text, size_t size)
 {
 	const struct spht_ledger *b = &l->cpus[cpu];
 	uint64_t lost = kernel_lost(b), accounted = b->read + lost;
@@ -93,39 +95,46 @@ static bool describe(const struct spht_import_ledger *l, unsigned int cpu, char 
 	if (!b->known && l->empty_pages[cpu]) {
 		snprintf(text, size,
 			 "%" PRIu64 " pages in which no event could be found, and no statistics "
-			 "to hold against: the trace.dat may be damaged",
-			 l->empty_pages[cpu]);
+			 "to hold against: the %s may be damaged",
+			 l->empty_pages[cpu], feed->kind);
+		return true;
+	}
+	if (!b->known && lost) {
+		snprintf(text, size,
+			 "%" PRIu64 " events lost while recording: record with larger buffers, %s",
+			 lost, feed->larger);
 		return true;
 	}
 	if (!b->known || (!lost && b->written == b->read))
 		return false;
 	if (b->written > accounted)
 		snprintf(text, size,
-			 "%" PRIu64 " of %" PRIu64 " events are not in the file: the trace.dat is "
+			 "%" PRIu64 " of %" PRIu64 " events are not in the file: the %s is "
 			 "damaged or was cut",
-			 b->written - accounted, b->written);
+			 b->written - accounted, b->written, feed->kind);
 	else if (b->written < accounted)
 		snprintf(text, size,
-			 "%" PRIu64 " events more than its statistics tell of: the trace.dat is "
+			 "%" PRIu64 " events more than its statistics tell of: the %s is "
 			 "damaged",
-			 accounted - b->written);
+			 accounted - b->written, feed->kind);
 	else
 		snprintf(text, size,
 			 "%" PRIu64 " events lost while recording (overrun %" PRIu64
 			 ", dropped %" PRIu64 ", commit overrun %" PRIu64
-			 "): record with larger buffers, trace-cmd record -b KIB",
-			 lost, b->overrun, b->dropped, b->commit_overrun);
+			 "): record with larger buffers, %s",
+			 lost, b->overrun, b->dropped, b->commit_overrun, feed->larger);
 	return true;
 }
 
-enum spht_status spht_import_report(const char *path, const struct spht_import_counts *c,
+enum spht_status spht_import_report(const char *path, const struct spht_feed *feed,
+				    const struct spht_import_counts *c,
 				    const struct spht_import_ledger *l, bool quiet)
 {
 	unsigned int bad = 0, known = 0;
 	char text[256];
 
 	for (unsigned int cpu = 0; cpu < l->nr_cpus; cpu++) {
-		bad += describe(l, cpu, text, sizeof(text));
+		bad += describe(l, feed, cpu, text, sizeof(text));
 		known += l->cpus[cpu].known;
 	}
 	if (!quiet) {
@@ -140,7 +149,7 @@ enum spht_status spht_import_report(const char *path, const struct spht_import_c
 	if (!bad && !c->gaps) {
 		if (!quiet)
 			spht_message("%s: %s", path,
-				     known == l->nr_cpus
+				     known && known == l->nr_cpus
 					     ? "nothing lost, the books of all CPUs close"
 					     : "no loss is marked in the recording");
 		return SPHT_DONE;
@@ -152,7 +161,7 @@ enum spht_status spht_import_report(const char *path, const struct spht_import_c
 			     " of unknown size, the others %" PRIu64 " events together",
 			     path, c->gaps, c->unknown_gaps, c->lost);
 	for (unsigned int cpu = 0, shown = 0; cpu < l->nr_cpus && shown < MAX_LINES; cpu++) {
-		if (!describe(l, cpu, text, sizeof(text)))
+		if (!describe(l, feed, cpu, text, sizeof(text)))
 			continue;
 		spht_message("%s: CPU %u: %s", path, cpu, text);
 		shown++;

@@ -5,9 +5,9 @@
 #include <jansson.h>
 #include <stdint.h>
 
+#include "feed.h"
 #include "import.h"
 #include "spht_trace.h"
-#include "tracedat.h"
 
 /* What an import has counted. */
 struct spht_import_counts {
@@ -16,10 +16,14 @@ struct spht_import_counts {
 	uint64_t first_ts, last_ts, out_bytes;
 };
 
-/* The books of every CPU: what the recorder's kernel wrote against what was read. */
+/*
+ * The books of every CPU: what the recorder's kernel wrote against what was
+ * read.  Where the kernel's side is not known, `dropped` is what the recording
+ * itself says was lost.
+ */
 struct spht_import_ledger {
 	struct spht_ledger *cpus;
-	uint64_t *empty_pages; /* by CPU: pages in which libtracecmd found no event */
+	uint64_t *empty_pages; /* by CPU: pages in which no event was found */
 	unsigned int nr_cpus;
 };
 
@@ -27,10 +31,11 @@ struct spht_import_ledger {
 uint64_t spht_import_hex(const json_t *j);
 /* @stats as in the plan.  0, or -1 without memory. */
 int spht_import_ledger(struct spht_import_ledger *l, const json_t *stats,
-		       const struct tracedat_cursor *cursors, size_t nr_cursors);
+		       const struct spht_feed_book *books, size_t nr_books);
 void spht_import_ledger_free(struct spht_import_ledger *l);
 /* Prints the summary, loudly if something is missing; the exit status. */
-enum spht_status spht_import_report(const char *path, const struct spht_import_counts *c,
+enum spht_status spht_import_report(const char *path, const struct spht_feed *feed,
+				    const struct spht_import_counts *c,
 				    const struct spht_import_ledger *l, bool quiet);
 
 #endif

@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include "child.h"
+#include "feed.h"
 #include "import.h"
 #include "import-report.h"
 #include "input.h"
@@ -14,18 +15,8 @@
 #include "output.h"
 #include "settings.h"
 #include "spht_trace.h"
-#include "tracedat.h"
 #include "version.h"
 
-/*
- * What a slice may allocate: libtracecmd needs up to 160 MiB for the symbols
- * and formats of a whole kernel, keeps the 64 MiB of pages of a slice, and has
- * a pointer for each page of the file, compressed or not.
- */
-#define CHILD_HEAP    (384ull << 20)
-#define HEAP_SHARE    16 /* of the size of the file, on top */
-/* It maps the data of every CPU and does not always unmap it. */
-#define CHILD_MAPPED  (1024ull << 20)
 #define CHILD_SILENCE 30000 /* ms; a healthy one speaks every 65536 events */
 #define PROGRESS_NS   200000000ull
 
@@ -37,9 +28,11 @@ struct import {
 	json_t *plan, *skipped; /* system -> event -> count */
 	struct spht_event_type *types;
 	unsigned int nr_types;
-	struct tracedat_cursor *cursors;
-	size_t nr_cursors;
-	bool cursors_new; /* of the slice that is being read */
+	struct spht_feed_book *books;
+	size_t nr_books;
+	void *rest; /* what the next slice is to be given */
+	size_t rest_len;
+	bool ended; /* the slice that is being read has said all */
 	bool explained; /* the child has said what is wrong */
 	uint64_t bytes, done, progress_at;
 	struct spht_import_counts counts;
@@ -227,9 +220,11 @@ static int on_events(struct import *im, const struct spht_message *m)
 		ev.preempt = in.preempt;
 		if (spht_writer_append(im->w, &ev, &im->err))
 			goto writer_failed;
-		if (!im->counts.events++)
+		/* Only each CPU is in order. */
+		if (!im->counts.events++ || ev.ts < im->counts.first_ts)
 			im->counts.first_ts = ev.ts;
-		im->counts.last_ts = ev.ts;
+		if (ev.ts > im->counts.last_ts)
+			im->counts.last_ts = ev.ts;
 	}
 	return 0;
 
@@ -267,28 +262,47 @@ static int on_skipped(struct import *im, const struct spht_message *m)
 			rc = no_memory(im);
 			break;
 		}
-		im->counts.skipped += (uint64_t)count;
+		/* What is marked is no event. */
+		if (!json_array_get(entry, 3))
+			im->counts.skipped += (uint64_t)count;
 	}
 	json_decref(list);
 	return rc;
 }
 
-static int on_cursors(struct import *im, const struct spht_message *m)
+/* Replaces *@where by a copy of the message. */
+static int keep(struct import *im, const struct spht_message *m, void **where)
 {
-	size_t nr = m->len / sizeof(*im->cursors);
-	struct tracedat_cursor *c;
+	void *copy = malloc(m->len + 1);
 
-	if (m->len % sizeof(*c) || (im->cursors && nr != im->nr_cursors) || im->cursors_new)
-		return nonsense(im);
-	c = malloc(m->len ? m->len : 1);
-	if (!c)
+	if (!copy)
 		return no_memory(im);
-	memcpy(c, m->data, m->len);
-	free(im->cursors);
-	im->cursors = c;
-	im->nr_cursors = nr;
-	im->cursors_new = true;
+	memcpy(copy, m->data, m->len);
+	free(*where);
+	*where = copy;
 	return 0;
+}
+
+static int on_books(struct import *im, const struct spht_message *m)
+{
+	void *books = im->books;
+	int rc;
+
+	if (m->len % sizeof(*im->books))
+		return nonsense(im);
+	rc = keep(im, m, &books);
+	im->books = books;
+	im->nr_books = m->len / sizeof(*im->books);
+	return rc;
+}
+
+static int on_rest(struct import *im, const struct spht_message *m)
+{
+	if (im->ended || !im->plan)
+		return nonsense(im);
+	im->ended = true;
+	im->rest_len = m->len;
+	return keep(im, m, &im->rest);
 }
 
 static int on_message(struct import *im, const struct spht_message *m)
@@ -306,8 +320,10 @@ static int on_message(struct import *im, const struct spht_message *m)
 		return 0;
 	case SPHT_FEED_SKIPPED:
 		return on_skipped(im, m);
-	case SPHT_FEED_CURSORS:
-		return on_cursors(im, m);
+	case SPHT_FEED_BOOKS:
+		return on_books(im, m);
+	case SPHT_FEED_REST:
+		return on_rest(im, m);
 	case SPHT_FEED_ERROR:
 		spht_error_set(&im->err, "%.*s", (int)m->len, (const char *)m->data);
 		im->explained = true;
@@ -317,29 +333,29 @@ static int on_message(struct import *im, const struct spht_message *m)
 	}
 }
 
-/* One process of libtracecmd; 0, or -1 with the error set as the user is to see it. */
+/* One process of the reader; 0, or -1 with the error set as the user is to see it. */
 static int read_slice(struct import *im)
 {
+	const struct spht_feed *feed = im->in.feed;
 	struct spht_child_limits limits = {
-		.heap = CHILD_HEAP + im->in.size / HEAP_SHARE,
-		.mapped = CHILD_MAPPED + 2 * im->in.size,
+		.heap = feed->heap + (feed->heap_share ? im->in.size / feed->heap_share : 0),
+		.mapped = feed->mapped + feed->mapped_times * im->in.size,
 		.silence_ms = CHILD_SILENCE,
 	};
-	struct tracedat_job job = {
+	struct spht_feed_job job = {
 		.name = im->in.path,
 		.fd = SPHT_CHILD_FD,
-		.first = !im->cursors,
 		.done = im->done,
-		.cursors = im->cursors,
-		.nr_cursors = im->nr_cursors,
+		.rest = im->rest,
+		.rest_len = im->rest_len,
 	};
 	struct spht_error died = {""};
 	struct spht_message m;
 	struct spht_child *c;
 	int rc;
 
-	im->cursors_new = false;
-	c = spht_child_start(tracedat_child, &job, im->in.fd, &limits, im->o->stop, &im->err);
+	im->ended = false;
+	c = spht_child_start(feed->child, &job, im->in.fd, &limits, im->o->stop, &im->err);
 	if (!c)
 		return -1;
 	do {
@@ -351,25 +367,17 @@ static int read_slice(struct import *im)
 		im->err = died;
 		rc = -1;
 	}
-	if (!rc && (!im->plan || !im->cursors_new))
+	if (!rc && !im->ended)
 		rc = nonsense(im);
 	if (!rc || im->explained || *im->o->stop)
 		return rc;
 	died = im->err;
-	spht_error_set(&im->err,
-		       "%s: damaged or unsupported trace.dat: reading it with libtracecmd failed "
-		       "(%.100s); see what trace-cmd report says of it, copy the file again, or "
-		       "record anew",
-		       im->in.path, died.text);
+	spht_error_set(
+		&im->err,
+		"%s: damaged or unsupported %s: reading it with %s failed (%.100s); see what "
+		"%s says of it, copy the file again, or record anew",
+		im->in.path, feed->kind, feed->reader, died.text, feed->viewer);
 	return -1;
-}
-
-static bool more_to_read(const struct import *im)
-{
-	for (size_t i = 0; i < im->nr_cursors; i++)
-		if (!im->cursors[i].done)
-			return true;
-	return false;
 }
 
 /* Each slice must bring the reading forward, or it would never end. */
@@ -382,16 +390,16 @@ static int read_all(struct import *im)
 		if (read_slice(im))
 			return -1;
 		read = 0;
-		for (size_t i = 0; i < im->nr_cursors; i++)
-			read += im->cursors[i].read;
-		if (read <= before && more_to_read(im)) {
+		for (size_t i = 0; i < im->nr_books; i++)
+			read += im->books[i].read;
+		if (read <= before && im->rest_len) {
 			spht_error_set(&im->err,
-				       "%s: damaged or unsupported trace.dat: libtracecmd stopped "
-				       "in the middle; record anew",
-				       im->in.path);
+				       "%s: damaged or unsupported %s: %s stopped in the middle; "
+				       "record anew",
+				       im->in.path, im->in.feed->kind, im->in.feed->reader);
 			return -1;
 		}
-	} while (more_to_read(im));
+	} while (im->rest_len);
 	return 0;
 }
 
@@ -413,8 +421,8 @@ static int finish(struct import *im, struct spht_import_ledger *ledger)
 	struct stat st;
 	int rc;
 
-	if (spht_import_ledger(ledger, json_object_get(im->plan, "stats"), im->cursors,
-			       im->nr_cursors)) {
+	if (spht_import_ledger(ledger, json_object_get(im->plan, "stats"), im->books,
+			       im->nr_books)) {
 		json_decref(extra);
 		return no_memory(im);
 	}
@@ -449,7 +457,7 @@ enum spht_status spht_import(const struct spht_import *o)
 		goto close_input;
 	if (read_all(&im) || spht_input_unchanged(&im.in, &im.err) || finish(&im, &ledger))
 		goto close_output;
-	status = spht_import_report(o->out, &im.counts, &ledger, o->quiet);
+	status = spht_import_report(o->out, im.in.feed, &im.counts, &ledger, o->quiet);
 
 close_output:
 	spht_writer_abort(im.w);
@@ -462,7 +470,8 @@ out:
 	spht_progress_end();
 	spht_import_ledger_free(&ledger);
 	free_types(&im);
-	free(im.cursors);
+	free(im.books);
+	free(im.rest);
 	json_decref(im.plan);
 	json_decref(im.skipped);
 	return status;

@@ -20,9 +20,7 @@ static const struct {
 	size_t len;
 	const char *what;
 } others[] = {
-	{"PERFILE2", 8,
-	 "a perf.data file; this version imports trace.dat only: record with trace-cmd record "
-	 "-e kvm -e kvmmmu"},
+	{"PERFFILE", 8, "a perf.data file of version 1; record anew with a perf of today"},
 	{"2ELIFREP", 8,
 	 "a perf.data file of a big-endian machine; KVM's shadow MMU is a matter of x86"},
 	{"\x1f\x8b", 2, "compressed with gzip; unpack it first: gzip -dk"},
@@ -34,8 +32,6 @@ static const struct {
 	{"PK\x03\x04", 4, "a zip archive; unpack it first"},
 	{"\x53\x2a\x4d\x18", 4, "a .spht trace already; spht-trace info shows what it holds"},
 };
-
-static const char trace_dat_magic[] = "\x17\x08\x44tracing";
 
 /* Reads up to @len bytes; fewer only at the end of the file or when asked to stop. */
 static ssize_t read_full(int fd, void *buf, size_t len, const volatile sig_atomic_t *stop)
@@ -89,7 +85,7 @@ static int unnamed_file(struct spht_error *err)
 	return fd;
 }
 
-/* libtracecmd jumps about in its file: what cannot be sought is copied. */
+/* Who reads recordings jumps about in them: what cannot be sought is copied. */
 static int copy_stream(int from, const char *name, const volatile sig_atomic_t *stop,
 		       struct spht_error *err)
 {
@@ -122,7 +118,7 @@ fail:
 	return -1;
 }
 
-static int check_magic(const struct spht_input *in, struct spht_error *err)
+static int check_magic(struct spht_input *in, struct spht_error *err)
 {
 	char head[16] = "";
 	ssize_t n = pread(in->fd, head, sizeof(head), 0);
@@ -132,11 +128,12 @@ static int check_magic(const struct spht_input *in, struct spht_error *err)
 		return -1;
 	}
 	if (!n) {
-		spht_error_set(err, "%s: is empty; it should be a trace.dat", in->path);
+		spht_error_set(err, "%s: is empty; it should be a trace.dat or perf.data",
+			       in->path);
 		return -1;
 	}
-	if ((size_t)n >= strlen(trace_dat_magic) &&
-	    !memcmp(head, trace_dat_magic, strlen(trace_dat_magic)))
+	in->feed = spht_feed_find(head, (size_t)n);
+	if (in->feed)
 		return 0;
 	for (size_t i = 0; i < sizeof(others) / sizeof(others[0]); i++) {
 		if ((size_t)n < others[i].len || memcmp(head, others[i].magic, others[i].len))
@@ -144,7 +141,11 @@ static int check_magic(const struct spht_input *in, struct spht_error *err)
 		spht_error_set(err, "%s: is %s", in->path, others[i].what);
 		return -1;
 	}
-	spht_error_set(err, "%s: is not a trace.dat; trace-cmd record makes one", in->path);
+	spht_error_set(
+		err,
+		"%s: is not a trace.dat and not a perf.data; trace-cmd record and perf record "
+		"make them",
+		in->path);
 	return -1;
 }
 
@@ -189,6 +190,14 @@ out:
 	return rc;
 }
 
+#define PERF_THREADS ", and this one is of perf record --threads: record without --threads"
+
+/* What perf record --threads leaves behind: data and data.0, data.1, ... */
+static bool has_perf_data(int dir)
+{
+	return !faccessat(dir, "data", F_OK, 0) && !faccessat(dir, "data.0", F_OK, 0);
+}
+
 int spht_input_open(struct spht_input *in, const char *path, const volatile sig_atomic_t *stop,
 		    struct spht_error *err)
 {
@@ -205,7 +214,8 @@ int spht_input_open(struct spht_input *in, const char *path, const volatile sig_
 		goto fail;
 	}
 	if (S_ISDIR(in->st.st_mode)) {
-		spht_error_set(err, "%s: is a directory; a trace.dat is expected", in->path);
+		spht_error_set(err, "%s: is a directory; a trace.dat or perf.data is expected%s",
+			       in->path, has_perf_data(in->fd) ? PERF_THREADS : "");
 		goto fail;
 	}
 	if (!S_ISREG(in->st.st_mode)) {

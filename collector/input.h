@@ -6,11 +6,13 @@
 #include <stdint.h>
 #include <sys/stat.h>
 
+#include "feed.h"
 #include "spht_error.h"
 
 /* A file to be imported: open, seekable, of a kind that can be imported. */
 struct spht_input {
 	int fd;
+	const struct spht_feed *feed; /* what kind it is */
 	const char *path; /* as given */
 	const char *name; /* its last component, for the header */
 	struct stat st;
@@ -20,7 +22,7 @@ struct spht_input {
 
 /*
  * Opens @path ("-" is stdin, which is copied to an unnamed file), says by name
- * what it is when it is no trace.dat, and computes its hash.  0 or -1.
+ * what it is when it cannot be imported, and computes its hash.  0 or -1.
  */
 int spht_input_open(struct spht_input *in, const char *path, const volatile sig_atomic_t *stop,
 		    struct spht_error *err);

@@ -13,7 +13,9 @@
 #include "settings.h"
 #include "version.h"
 
-#define DEFAULT_LEVEL     3
+/* Columns leave zstd little to gain; a recorder should be quick. */
+#define IMPORT_LEVEL      3
+#define LIVE_LEVEL        1
 #define MAX_LEVEL         22
 #define DEFAULT_BUFFER    (32ull << 20)
 #define MIN_BUFFER        4096
@@ -36,7 +38,7 @@ static const char help[] =
 	"  --set KEY=VALUE    say what nobody else knows: guest.vcpus=1, clock_real=false,\n"
 	"                     kvm.prefetch_window=8, marks.names.0x1=boot, note=TEXT; may be\n"
 	"                     given several times\n"
-	"  --level=N          zstd level 1 to 22, 3 if not given\n"
+	"  --level=N          zstd level 1 to 22; 1 for a recording, 3 for an import if not given\n"
 	"  -q, --quiet        print nothing but errors and losses\n"
 	"  -h, --help         print this\n"
 	"  -V, --version      print the version\n"
@@ -106,7 +108,7 @@ struct parse {
 	struct spht_options *o;
 	const char *out, *in;
 	bool force, quiet, check;
-	int level;
+	int level; /* 0: not given */
 	unsigned int nr_events;
 	const char *live_only; /* an option that makes no sense with --import */
 };
@@ -325,7 +327,7 @@ static int choose_import(struct parse *p)
 	i->out = p->out;
 	i->force = p->force;
 	i->quiet = p->quiet;
-	i->level = p->level;
+	i->level = p->level ? p->level : IMPORT_LEVEL;
 	i->settings = p->o->settings;
 	return check_output(p);
 }
@@ -343,7 +345,7 @@ static int choose_live(struct parse *p)
 	l->out = p->out;
 	l->force = p->force;
 	l->quiet = p->quiet;
-	l->level = p->level;
+	l->level = p->level ? p->level : LIVE_LEVEL;
 	l->settings = p->o->settings;
 	l->events = p->o->events;
 	if (l->stats_json && p->out && !strcmp(p->out, "-"))
@@ -376,7 +378,7 @@ static int choose(struct parse *p, int argc, char **argv)
 int spht_options_parse(struct spht_options *o, int argc, char **argv,
 		       const volatile sig_atomic_t *stop)
 {
-	struct parse p = {.o = o, .level = DEFAULT_LEVEL};
+	struct parse p = {.o = o};
 	int rc;
 
 	*o = (struct spht_options){

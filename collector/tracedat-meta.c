@@ -7,8 +7,9 @@
 #include <sys/mman.h>
 #include <sys/stat.h>
 
-#include "spht_trace.h"
+#include "formats.h"
 #include "le.h"
+#include "spht_trace.h"
 #include "tracedat-parser.h"
 
 #define MAX_OPTION_SECTIONS 1000
@@ -44,8 +45,7 @@ static const char name_chars[] = "abcdefghijklmnopqrstuvwxyz"
 
 int tracedat_no_memory(const struct tracedat_parser *p)
 {
-	spht_error_set(p->f.err, "%s: out of memory", p->f.name);
-	return -1;
+	return span_no_memory(&p->f);
 }
 
 static bool is_page_size(uint32_t size)
@@ -56,7 +56,7 @@ static bool is_page_size(uint32_t size)
 static int keep_string(struct tracedat_parser *p, char **where, const uint8_t *text, size_t len)
 {
 	free(*where);
-	*where = tracedat_string(text, len);
+	*where = span_string(text, len);
 	return *where ? 0 : tracedat_no_memory(p);
 }
 
@@ -81,12 +81,12 @@ struct tracedat_buffer *tracedat_add_buffer(struct tracedat_parser *p, const cha
 	for (unsigned int i = 0; i < m->nr_buffers; i++) {
 		instances += *m->buffers[i].name ? 1 : 0;
 		if (!strcmp(m->buffers[i].name, name)) {
-			tracedat_damaged(&p->f, 0, "two buffers have the name \"%.64s\"", name);
+			span_damaged(&p->f, 0, "two buffers have the name \"%.64s\"", name);
 			return NULL;
 		}
 	}
 	if (m->nr_buffers >= MAX_BUFFERS) {
-		tracedat_damaged(&p->f, 0, "more than %u buffers", MAX_BUFFERS);
+		span_damaged(&p->f, 0, "more than %u buffers", MAX_BUFFERS);
 		return NULL;
 	}
 	b = realloc(m->buffers, (m->nr_buffers + 1) * sizeof(*b));
@@ -112,7 +112,7 @@ int tracedat_alloc_cpus(struct tracedat_parser *p, struct tracedat_buffer *b, ui
 			uint64_t offset)
 {
 	if (nr > SPHT_MAX_CPUS)
-		return tracedat_damaged(&p->f, offset, "%" PRIu64 " CPUs", nr);
+		return span_damaged(&p->f, offset, "%" PRIu64 " CPUs", nr);
 	b->cpus = calloc(nr ? nr : 1, sizeof(*b->cpus));
 	return b->cpus ? 0 : tracedat_no_memory(p);
 }
@@ -125,7 +125,7 @@ int tracedat_add_cpu(struct tracedat_parser *p, struct tracedat_buffer *b, unsig
 
 	for (unsigned int i = 0; i < b->nr_cpus; i++)
 		if (b->cpus[i].cpu == cpu)
-			return tracedat_damaged(&p->f, offset, "CPU %u is there twice", cpu);
+			return span_damaged(&p->f, offset, "CPU %u is there twice", cpu);
 	c->cpu = cpu;
 	c->offset = offset;
 	c->size = size;
@@ -135,16 +135,16 @@ int tracedat_add_cpu(struct tracedat_parser *p, struct tracedat_buffer *b, unsig
 		return 0;
 	snprintf(what, sizeof(what), "the data of CPU %u", cpu);
 	if (offset > p->f.size || size > p->f.size - offset)
-		return tracedat_truncated(&p->f, offset, what);
+		return span_truncated(&p->f, offset, what);
 	if (compressed)
 		return tracedat_chunks(&p->f, offset, size, b->page_size, &c->data_size);
 	if (offset % b->page_size || size % b->page_size)
-		return tracedat_damaged(&p->f, offset, "%s are not whole pages", what);
+		return span_damaged(&p->f, offset, "%s are not whole pages", what);
 	return 0;
 }
 
 /* Version 7: where, name, clock, page size, then the CPUs. */
-static int take_buffer_v7(struct tracedat_parser *p, struct tracedat_span *s)
+static int take_buffer_v7(struct tracedat_parser *p, struct span *s)
 {
 	struct tracedat_buffer *b;
 	unsigned int flags;
@@ -152,9 +152,8 @@ static int take_buffer_v7(struct tracedat_parser *p, struct tracedat_span *s)
 	const char *name, *clock;
 	uint64_t offset;
 
-	if (tracedat_take64(s, &offset) || tracedat_take_string(s, &name) ||
-	    tracedat_take_string(s, &clock) || tracedat_take32(s, &page_size) ||
-	    tracedat_take32(s, &nr))
+	if (span_take64(s, &offset) || span_take_string(s, &name) || span_take_string(s, &clock) ||
+	    span_take32(s, &page_size) || span_take32(s, &nr))
 		return -1;
 	b = tracedat_add_buffer(p, name);
 	if (!b)
@@ -166,8 +165,8 @@ static int take_buffer_v7(struct tracedat_parser *p, struct tracedat_span *s)
 	/* A kernel can be told to have larger pages in its ring buffers. */
 	b->page_size = page_size;
 	if (!is_page_size(page_size))
-		return tracedat_damaged(&p->f, s->offset, "buffer \"%.64s\" has pages of %u bytes",
-					name, page_size);
+		return span_damaged(&p->f, s->offset, "buffer \"%.64s\" has pages of %u bytes",
+				    name, page_size);
 	if (tracedat_section_flags(&p->f, offset, SECTION_BUFFER, "the data of a buffer", &flags) ||
 	    tracedat_alloc_cpus(p, b, nr, s->offset))
 		return -1;
@@ -175,13 +174,12 @@ static int take_buffer_v7(struct tracedat_parser *p, struct tracedat_span *s)
 		uint64_t where, size;
 		uint32_t cpu;
 
-		if (tracedat_take32(s, &cpu) || tracedat_take64(s, &where) ||
-		    tracedat_take64(s, &size))
+		if (span_take32(s, &cpu) || span_take64(s, &where) || span_take64(s, &size))
 			return -1;
 		/* libtracecmd uses the number as an index without looking at it. */
 		if (cpu >= SPHT_MAX_CPUS || cpu >= p->m->nr_cpus)
-			return tracedat_damaged(&p->f, s->offset, "data of CPU %u, with %u CPUs",
-						cpu, p->m->nr_cpus);
+			return span_damaged(&p->f, s->offset, "data of CPU %u, with %u CPUs", cpu,
+					    p->m->nr_cpus);
 		if (tracedat_add_cpu(p, b, cpu, where, size, flags & TRACEDAT_SECTION_COMPRESSED))
 			return -1;
 	}
@@ -189,13 +187,13 @@ static int take_buffer_v7(struct tracedat_parser *p, struct tracedat_span *s)
 }
 
 /* Version 6: where another list of CPUs is, and a name. */
-static int take_buffer_v6(struct tracedat_parser *p, struct tracedat_span *s)
+static int take_buffer_v6(struct tracedat_parser *p, struct span *s)
 {
 	struct tracedat_buffer *b;
 	const char *name;
 	uint64_t offset;
 
-	if (tracedat_take64(s, &offset) || tracedat_take_string(s, &name))
+	if (span_take64(s, &offset) || span_take_string(s, &name))
 		return -1;
 	b = tracedat_add_buffer(p, name);
 	if (!b)
@@ -257,7 +255,7 @@ static int take_stat(struct tracedat_parser *p, const char *text)
 int tracedat_take_option(struct tracedat_parser *p, unsigned int id, const uint8_t *data,
 			 size_t len, uint64_t offset)
 {
-	struct tracedat_span s = {&p->f, NULL, data, len, offset, "an option"};
+	struct span s = {&p->f, NULL, data, len, offset, "an option"};
 	struct tracedat_meta *m = p->m;
 	char *text;
 	uint32_t nr;
@@ -278,22 +276,22 @@ int tracedat_take_option(struct tracedat_parser *p, unsigned int id, const uint8
 	case OPTION_TRACECLOCK:
 		return tracedat_keep_clock(p, data, len);
 	case OPTION_CPUSTAT:
-		text = tracedat_string(data, len);
+		text = span_string(data, len);
 		if (!text)
 			return tracedat_no_memory(p);
 		rc = take_stat(p, text);
 		free(text);
 		return rc;
 	case OPTION_CPUCOUNT:
-		if (tracedat_take32(&s, &nr))
+		if (span_take32(&s, &nr))
 			return -1;
 		if (!nr || nr > SPHT_MAX_CPUS)
-			return tracedat_damaged(&p->f, offset, "%u CPUs", nr);
+			return span_damaged(&p->f, offset, "%u CPUs", nr);
 		m->nr_cpus = nr;
 		return 0;
 	case OPTION_TRACEID:
 		m->has_trace_id = true;
-		return tracedat_take64(&s, &m->trace_id);
+		return span_take64(&s, &m->trace_id);
 	case OPTION_TIME_SHIFT:
 		m->has_time_shift = true;
 		return 0;
@@ -309,57 +307,24 @@ int tracedat_take_option(struct tracedat_parser *p, unsigned int id, const uint8
 		m->has_text = true;
 		return 0;
 	case OPTION_EVENT_FORMATS:
-		return tracedat_take64(&s, &p->formats_at);
+		return span_take64(&s, &p->formats_at);
 	default:
 		return 0;
 	}
 }
 
-/* "name: kvm_exit\n..." */
-static int keep_format(struct tracedat_parser *p, const char *system, const uint8_t *text,
-		       size_t len)
+static int keep_format(void *arg, const char *system, const uint8_t *text, size_t len)
 {
-	static const char key[] = "name: ";
-	const uint8_t *end = len ? memchr(text, '\n', len) : NULL;
-	char name[160];
-	json_t *j;
-	size_t n;
+	struct tracedat_parser *p = arg;
 
-	if (strcmp(system, "kvm") && strcmp(system, "kvmmmu"))
-		return 0;
-	if (!end || (size_t)(end - text) < strlen(key) || memcmp(text, key, strlen(key)))
-		return 0;
-	n = (size_t)(end - text) - strlen(key);
-	if (!n || n > 100 || strspn((const char *)text + strlen(key), name_chars) != n)
-		return 0;
-	snprintf(name, sizeof(name), "%s/%.*s", system, (int)n, (const char *)text + strlen(key));
-	/* What is not UTF-8, or what JSON cannot read back, is not kept. */
-	j = memchr(text, 0, len) ? NULL : json_stringn((const char *)text, len);
-	if (!j)
-		return 0;
-	return json_object_set_new(p->m->formats, name, j) ? tracedat_no_memory(p) : 0;
+	if (p->m->formats && spht_formats_keep(p->m->formats, system, text, len))
+		return tracedat_no_memory(p);
+	return 0;
 }
 
-int tracedat_take_formats(struct tracedat_parser *p, struct tracedat_span *s)
+int tracedat_take_formats(struct tracedat_parser *p, struct span *s)
 {
-	uint32_t systems, events;
-	const char *system;
-	const uint8_t *text;
-	uint64_t len;
-
-	if (tracedat_take32(s, &systems))
-		return -1;
-	for (uint32_t i = 0; i < systems; i++) {
-		if (tracedat_take_string(s, &system) || tracedat_take32(s, &events))
-			return -1;
-		for (uint32_t k = 0; k < events; k++) {
-			if (tracedat_take64(s, &len) || tracedat_take(s, len, &text))
-				return -1;
-			if (p->m->formats && keep_format(p, system, text, len))
-				return -1;
-		}
-	}
-	return 0;
+	return spht_formats_take(s, keep_format, p);
 }
 
 /* One section of options; the offset of the next one, or 0, in @next. */
@@ -368,7 +333,7 @@ static int take_options_v7(struct tracedat_parser *p, uint64_t offset, uint64_t 
 	size_t len = 0;
 	uint8_t *body =
 		tracedat_section(&p->f, offset, SECTION_OPTIONS, "a section of options", &len);
-	struct tracedat_span s = {&p->f, NULL, body, len, offset, "a section of options"};
+	struct span s = {&p->f, NULL, body, len, offset, "a section of options"};
 	const uint8_t *data;
 	uint16_t id;
 	uint32_t size;
@@ -377,8 +342,7 @@ static int take_options_v7(struct tracedat_parser *p, uint64_t offset, uint64_t 
 	if (!body)
 		return -1;
 	for (;;) {
-		if (tracedat_take16(&s, &id) || tracedat_take32(&s, &size) ||
-		    tracedat_take(&s, size, &data))
+		if (span_take16(&s, &id) || span_take32(&s, &size) || span_take(&s, size, &data))
 			goto out;
 		if (id == TRACEDAT_OPTION_DONE)
 			break;
@@ -386,7 +350,7 @@ static int take_options_v7(struct tracedat_parser *p, uint64_t offset, uint64_t 
 			goto out;
 	}
 	if (size < 8) {
-		tracedat_damaged(&p->f, offset, "the last option has no offset");
+		span_damaged(&p->f, offset, "the last option has no offset");
 		goto out;
 	}
 	*next = spht_get64(data);
@@ -396,21 +360,20 @@ out:
 	return rc;
 }
 
-static int read_v7(struct tracedat_parser *p, struct tracedat_span *s)
+static int read_v7(struct tracedat_parser *p, struct span *s)
 {
-	struct tracedat_span formats = {.file = &p->f, .what = "the section of event formats"};
+	struct span formats = {.file = &p->f, .what = "the section of event formats"};
 	uint64_t seen[MAX_OPTION_SECTIONS], next;
 	const char *name, *version;
 	unsigned int nr = 0;
 	uint8_t *body;
 	int rc;
 
-	if (tracedat_take_string(s, &name) || tracedat_take_string(s, &version) ||
-	    tracedat_take64(s, &next))
+	if (span_take_string(s, &name) || span_take_string(s, &version) || span_take64(s, &next))
 		return -1;
 	snprintf(p->m->compression, sizeof(p->m->compression), "%s", name);
 	if (!*name || strlen(name) > 16 || strspn(name, name_chars) != strlen(name))
-		return tracedat_damaged(&p->f, 18, "the compression has no valid name");
+		return span_damaged(&p->f, 18, "the compression has no valid name");
 	if (strcmp(name, "none") && strcmp(name, "zstd")) {
 		spht_error_set(p->f.err,
 			       "%s: compressed with %s; trace-cmd convert --compression zstd "
@@ -422,10 +385,10 @@ static int read_v7(struct tracedat_parser *p, struct tracedat_span *s)
 		/* A chain that bites its tail keeps libtracecmd busy until its stack ends. */
 		for (unsigned int i = 0; i < nr; i++)
 			if (seen[i] == next)
-				return tracedat_damaged(&p->f, next, "options lead in a circle");
+				return span_damaged(&p->f, next, "options lead in a circle");
 		if (nr == MAX_OPTION_SECTIONS)
-			return tracedat_damaged(&p->f, next, "more than %d sections of options",
-						MAX_OPTION_SECTIONS);
+			return span_damaged(&p->f, next, "more than %d sections of options",
+					    MAX_OPTION_SECTIONS);
 		seen[nr++] = next;
 		if (take_options_v7(p, next, &next))
 			return -1;
@@ -471,9 +434,9 @@ static int check_overlap(const struct tracedat_parser *p)
 	qsort(all, n, sizeof(const struct tracedat_cpu *), compare_cpus);
 	for (size_t i = 1; i < n && !rc; i++)
 		if (all[i]->offset - all[i - 1]->offset < all[i - 1]->size)
-			rc = tracedat_damaged(&p->f, all[i]->offset,
-					      "the data of CPU %u and CPU %u overlap",
-					      all[i - 1]->cpu, all[i]->cpu);
+			rc = span_damaged(&p->f, all[i]->offset,
+					  "the data of CPU %u and CPU %u overlap", all[i - 1]->cpu,
+					  all[i]->cpu);
 	free(all);
 	return rc;
 }
@@ -481,7 +444,7 @@ static int check_overlap(const struct tracedat_parser *p)
 static int read_versions(struct tracedat_parser *p)
 {
 	static const uint8_t magic[] = {0x17, 0x08, 0x44, 't', 'r', 'a', 'c', 'i', 'n', 'g'};
-	struct tracedat_span s = {.file = &p->f, .what = "the head of the file"};
+	struct span s = {.file = &p->f, .what = "the head of the file"};
 	struct tracedat_meta *m = p->m;
 	uint8_t head[512];
 	const uint8_t *b;
@@ -492,12 +455,12 @@ static int read_versions(struct tracedat_parser *p)
 	s.p = head;
 	s.start = head;
 	s.left = p->f.size < sizeof(head) ? p->f.size : sizeof(head);
-	if (tracedat_pread(&p->f, 0, head, s.left, s.what) || tracedat_take(&s, 10, &b))
+	if (span_pread(&p->f, 0, head, s.left, s.what) || span_take(&s, 10, &b))
 		return -1;
 	if (memcmp(b, magic, sizeof(magic)))
-		return tracedat_damaged(&p->f, 0, "no trace.dat starts like this");
-	if (tracedat_take_string(&s, &version) || tracedat_take(&s, 2, &b) ||
-	    tracedat_take32(&s, &m->page_size))
+		return span_damaged(&p->f, 0, "no trace.dat starts like this");
+	if (span_take_string(&s, &version) || span_take(&s, 2, &b) ||
+	    span_take32(&s, &m->page_size))
 		return -1;
 	if (strcmp(version, "6") && strcmp(version, "7")) {
 		spht_error_set(p->f.err,
@@ -515,7 +478,7 @@ static int read_versions(struct tracedat_parser *p)
 		return -1;
 	}
 	if (!is_page_size(m->page_size))
-		return tracedat_damaged(&p->f, 0, "pages of %u bytes", m->page_size);
+		return span_damaged(&p->f, 0, "pages of %u bytes", m->page_size);
 	if (m->version == 7)
 		return read_v7(p, &s);
 	snprintf(m->compression, sizeof(m->compression), "none");
@@ -532,8 +495,9 @@ static int read_versions(struct tracedat_parser *p)
 int tracedat_meta_read(struct tracedat_meta *m, int fd, const char *name, bool want_formats,
 		       struct spht_error *err)
 {
-	struct tracedat_parser p = {
-		.f = {.fd = fd, .name = name, .err = err}, .m = m, .want_formats = want_formats};
+	struct tracedat_parser p = {.f = {.fd = fd, .name = name, .kind = "trace.dat", .err = err},
+				    .m = m,
+				    .want_formats = want_formats};
 	struct stat st;
 	int rc = -1;
 
@@ -564,7 +528,7 @@ int tracedat_meta_read(struct tracedat_meta *m, int fd, const char *name, bool w
 				       "trace-cmd record -e kvm -e kvmmmu",
 				       name);
 		else
-			tracedat_damaged(&p.f, p.f.size, "no buffer with events is described");
+			span_damaged(&p.f, p.f.size, "no buffer with events is described");
 		goto out;
 	}
 	rc = check_overlap(&p);

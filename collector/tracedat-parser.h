@@ -7,7 +7,7 @@
 
 /* What the readers of the two versions of trace.dat share; nobody else needs it. */
 struct tracedat_parser {
-	struct tracedat_file f;
+	struct span_file f;
 	struct tracedat_meta *m;
 	bool want_formats;
 	bool nested; /* in the options of an instance of version 6 */
@@ -32,7 +32,7 @@ int tracedat_add_cpu(struct tracedat_parser *p, struct tracedat_buffer *b, unsig
 		     uint64_t offset, uint64_t size, bool compressed);
 int tracedat_take_option(struct tracedat_parser *p, unsigned int id, const uint8_t *data,
 			 size_t len, uint64_t offset);
-int tracedat_take_formats(struct tracedat_parser *p, struct tracedat_span *s);
+int tracedat_take_formats(struct tracedat_parser *p, struct span *s);
 
 /* A whole file of version 6, mapped; @offset is behind its page size. */
 int tracedat_read_v6(struct tracedat_parser *p, uint64_t offset, const uint8_t *map);

@@ -4,26 +4,9 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "plan.h"
 #include "spht_trace.h"
 #include "tracedat-plan.h"
-
-/* jansson's integers are signed. */
-static json_t *hex(uint64_t v)
-{
-	char text[24];
-
-	snprintf(text, sizeof(text), "0x%" PRIx64, v);
-	return json_string(text);
-}
-
-/* Text of the file that is no UTF-8 is left out. */
-static void set_text(json_t *object, const char *key, const char *text, size_t len)
-{
-	json_t *j = len ? json_stringn(text, len) : NULL;
-
-	if (j)
-		json_object_set_new(object, key, j);
-}
 
 /* "Linux host.example 6.1.0-56-amd64 x86_64"; the name of the machine is nobody's business. */
 static json_t *host(const char *uname)
@@ -37,8 +20,8 @@ static json_t *host(const char *uname)
 	for (word = last; word > uname && word[-1] != ' '; word--)
 		;
 	if (word > uname) {
-		set_text(j, "kernel", word, (size_t)(last - word));
-		set_text(j, "machine", last + 1, strlen(last + 1));
+		spht_plan_text(j, "kernel", word, (size_t)(last - word));
+		spht_plan_text(j, "machine", last + 1, strlen(last + 1));
 	}
 	return j;
 }
@@ -60,7 +43,7 @@ static json_t *recorder(const struct tracedat_meta *m)
 	if (m->recorder && *m->recorder) {
 		snprintf(tool, sizeof(tool), "trace-cmd %.*s", (int)strcspn(m->recorder, " "),
 			 m->recorder);
-		set_text(j, "tool", tool, strlen(tool));
+		spht_plan_text(j, "tool", tool, strlen(tool));
 	}
 	for (unsigned int i = 0; i < m->nr_buffers; i++) {
 		const char *name = m->buffers[i].name;
@@ -70,12 +53,12 @@ static json_t *recorder(const struct tracedat_meta *m)
 	}
 	json_object_set_new(j, "buffers", buffers);
 	if (m->has_trace_id)
-		json_object_set_new(j, "trace_id", hex(m->trace_id));
+		json_object_set_new(j, "trace_id", spht_plan_hex(m->trace_id));
 	/* libtracecmd has added these to the time stamps. */
 	if (m->date)
-		set_text(j, "date", m->date, strlen(m->date));
+		spht_plan_text(j, "date", m->date, strlen(m->date));
 	if (m->offset)
-		set_text(j, "offset", m->offset, strlen(m->offset));
+		spht_plan_text(j, "offset", m->offset, strlen(m->offset));
 	return j;
 }
 
@@ -127,33 +110,12 @@ static json_t *stats(const struct tracedat_meta *m, bool *all_known)
 		bool known = add_stats(m, cpu, &l);
 
 		*all_known &= known;
-		json_array_append_new(list, json_pack("[i, b, o, o, o, o]", (int)cpu, (int)known,
-						      hex(l.written), hex(l.overrun),
-						      hex(l.dropped), hex(l.commit_overrun)));
+		json_array_append_new(
+			list, json_pack("[i, b, o, o, o, o]", (int)cpu, (int)known,
+					spht_plan_hex(l.written), spht_plan_hex(l.overrun),
+					spht_plan_hex(l.dropped), spht_plan_hex(l.commit_overrun)));
 	}
 	return list;
-}
-
-/* What a trace.dat never has, and what this one lacks. */
-static json_t *missing(const struct tracedat_meta *m, const json_t *header, bool stats_known)
-{
-	static const char *const never[] = {
-		"cpu model", "kvm module parameters", "guest description",
-		"memslots",  "debugfs counters",
-	};
-	json_t *j = json_array();
-
-	for (size_t i = 0; i < sizeof(never) / sizeof(never[0]); i++)
-		json_array_append_new(j, json_string(never[i]));
-	if (!json_object_get(json_object_get(header, "host"), "kernel"))
-		json_array_append_new(j, json_string("host kernel"));
-	if (!json_object_get(header, "clock"))
-		json_array_append_new(j, json_string("clock"));
-	if (!stats_known)
-		json_array_append_new(j, json_string("per-CPU statistics"));
-	if (!json_object_size(m->formats))
-		json_array_append_new(j, json_string("event formats"));
-	return j;
 }
 
 static bool clock_counts_ns(const struct tracedat_meta *m, const char *clock)
@@ -163,7 +125,7 @@ static bool clock_counts_ns(const struct tracedat_meta *m, const char *clock)
 
 json_t *tracedat_plan(const struct tracedat_meta *m, const struct spht_types *types)
 {
-	json_t *plan = json_object(), *header = json_object(), *notes = json_array(), *j;
+	json_t *plan = json_object(), *header = json_object(), *notes = json_array();
 	const char *clock = clock_of(m);
 	uint64_t bytes = 0;
 	bool known;
@@ -174,19 +136,13 @@ json_t *tracedat_plan(const struct tracedat_meta *m, const struct spht_types *ty
 			bytes += m->buffers[i].cpus[k].data_size;
 	json_object_set_new(header, "host", host(m->uname));
 	if (clock)
-		set_text(header, "clock", clock, strlen(clock));
+		spht_plan_text(header, "clock", clock, strlen(clock));
 	json_object_set_new(header, "clock_real", json_null());
 	json_object_set_new(header, "recorder", recorder(m));
-	if (json_object_size(m->formats))
-		json_object_set(header, "formats", m->formats);
-	j = spht_types_not_stored(types);
-	if (json_object_size(j))
-		json_object_set(header, "not_stored", j);
-	json_decref(j);
 	snprintf(text, sizeof(text), "trace.dat v%u %s", m->version, m->compression);
-	json_object_set_new(header, "origin", json_pack("{s:s}", "format", text));
+	spht_plan_common(header, m->formats, types, text);
 	json_object_set_new(plan, "stats", stats(m, &known));
-	json_object_set_new(header, "missing", missing(m, header, known));
+	json_object_set_new(header, "missing", spht_plan_missing(header, known));
 	if (clock && !clock_counts_ns(m, clock))
 		json_array_append_new(notes,
 				      json_sprintf("the clock %.32s does not count nanoseconds; "
@@ -199,6 +155,6 @@ json_t *tracedat_plan(const struct tracedat_meta *m, const struct spht_types *ty
 	json_object_set_new(plan, "header", header);
 	json_object_set_new(plan, "types", spht_types_json(types));
 	json_object_set_new(plan, "notes", notes);
-	json_object_set_new(plan, "bytes", hex(bytes));
+	json_object_set_new(plan, "bytes", spht_plan_hex(bytes));
 	return plan;
 }

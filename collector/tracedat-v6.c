@@ -6,29 +6,29 @@
 #include "tracedat-parser.h"
 
 /* A size of 8 or 4 bytes, and as many bytes that nobody needs. */
-static int skip_sized(struct tracedat_span *s, bool wide)
+static int skip_sized(struct span *s, bool wide)
 {
 	const uint8_t *data;
 	uint32_t size32 = 0;
 	uint64_t size = 0;
 
-	if (wide ? tracedat_take64(s, &size) : tracedat_take32(s, &size32))
+	if (wide ? span_take64(s, &size) : span_take32(s, &size32))
 		return -1;
-	return tracedat_take(s, wide ? size : size32, &data);
+	return span_take(s, wide ? size : size32, &data);
 }
 
-static int take_tag(struct tracedat_span *s, char tag[10])
+static int take_tag(struct span *s, char tag[10])
 {
 	const uint8_t *p;
 
-	if (tracedat_take(s, 10, &p))
+	if (span_take(s, 10, &p))
 		return -1;
 	memcpy(tag, p, 10);
 	return 0;
 }
 
 /* Options, if there are any, then what kind of data follows; then where it is. */
-static int take_data_v6(struct tracedat_parser *p, struct tracedat_span *s, unsigned int buffer)
+static int take_data_v6(struct tracedat_parser *p, struct span *s, unsigned int buffer)
 {
 	struct tracedat_buffer *b;
 	unsigned int nr;
@@ -43,11 +43,11 @@ static int take_data_v6(struct tracedat_parser *p, struct tracedat_span *s, unsi
 			uint16_t id;
 			uint32_t len;
 
-			if (tracedat_take16(s, &id))
+			if (span_take16(s, &id))
 				return -1;
 			if (id == TRACEDAT_OPTION_DONE)
 				break;
-			if (tracedat_take32(s, &len) || tracedat_take(s, len, &data) ||
+			if (span_take32(s, &len) || span_take(s, len, &data) ||
 			    tracedat_take_option(p, id, data, len, s->offset))
 				return -1;
 		}
@@ -60,15 +60,14 @@ static int take_data_v6(struct tracedat_parser *p, struct tracedat_span *s, unsi
 		return tracedat_alloc_cpus(p, b, 0, s->offset);
 	}
 	if (memcmp(tag, "flyrecord", 9))
-		return tracedat_damaged(&p->f, tracedat_where(s),
-					"neither events nor a latency trace");
+		return span_damaged(&p->f, span_where(s), "neither events nor a latency trace");
 	nr = p->m->nr_cpus;
 	if (tracedat_alloc_cpus(p, b, nr, s->offset))
 		return -1;
 	for (unsigned int i = 0; i < nr; i++) {
 		uint64_t where;
 
-		if (tracedat_take64(s, &where) || tracedat_take64(s, &size) ||
+		if (span_take64(s, &where) || span_take64(s, &size) ||
 		    tracedat_add_cpu(p, b, i, where, size, false))
 			return -1;
 	}
@@ -84,21 +83,21 @@ static int take_data_v6(struct tracedat_parser *p, struct tracedat_span *s, unsi
 /* Version 6 is one stream of things without an index. */
 int tracedat_read_v6(struct tracedat_parser *p, uint64_t offset, const uint8_t *map)
 {
-	struct tracedat_span whole = {&p->f, map, map, p->f.size, 0, "the head of the file"};
-	struct tracedat_span *s = &whole;
+	struct span whole = {&p->f, map, map, p->f.size, 0, "the head of the file"};
+	struct span *s = &whole;
 	struct tracedat_meta *m = p->m;
 	const uint8_t *tag;
 	uint32_t nr;
 
-	if (tracedat_take(s, offset, &tag) || tracedat_take(s, 12, &tag))
+	if (span_take(s, offset, &tag) || span_take(s, 12, &tag))
 		return -1;
 	if (memcmp(tag, "header_page", 12))
-		return tracedat_damaged(&p->f, 0, "the description of pages is missing");
-	if (skip_sized(s, true) || tracedat_take(s, 13, &tag))
+		return span_damaged(&p->f, 0, "the description of pages is missing");
+	if (skip_sized(s, true) || span_take(s, 13, &tag))
 		return -1;
 	if (memcmp(tag, "header_event", 13))
-		return tracedat_damaged(&p->f, 0, "the description of events is missing");
-	if (skip_sized(s, true) || tracedat_take32(s, &nr))
+		return span_damaged(&p->f, 0, "the description of events is missing");
+	if (skip_sized(s, true) || span_take32(s, &nr))
 		return -1;
 	for (uint32_t i = 0; i < nr; i++)
 		if (skip_sized(s, true))
@@ -107,19 +106,19 @@ int tracedat_read_v6(struct tracedat_parser *p, uint64_t offset, const uint8_t *
 		return -1;
 	/* Symbols, formats of trace_printk(), names of threads. */
 	if (skip_sized(s, false) || skip_sized(s, false) || skip_sized(s, true) ||
-	    tracedat_take32(s, &nr))
+	    span_take32(s, &nr))
 		return -1;
 	if (!nr || nr > SPHT_MAX_CPUS)
-		return tracedat_damaged(&p->f, tracedat_where(s), "%u CPUs", nr);
+		return span_damaged(&p->f, span_where(s), "%u CPUs", nr);
 	m->nr_cpus = nr;
 	if (!tracedat_add_buffer(p, "") || take_data_v6(p, s, 0))
 		return -1;
 	nr = m->nr_cpus;
 	p->nested = true;
 	for (unsigned int i = 1; i < m->nr_buffers; i++) {
-		struct tracedat_span at = {&p->f, map, map, p->f.size, 0, "the data of a buffer"};
+		struct span at = {&p->f, map, map, p->f.size, 0, "the data of a buffer"};
 
-		if (tracedat_take(&at, m->buffers[i].offset, &tag) || take_data_v6(p, &at, i))
+		if (span_take(&at, m->buffers[i].offset, &tag) || take_data_v6(p, &at, i))
 			return -1;
 		m->nr_cpus = nr;
 	}

@@ -5,15 +5,14 @@
 #include <string.h>
 #include <trace-cmd.h>
 
+#include "feed.h"
 #include "spht_trace.h"
 #include "tracedat-meta.h"
 #include "tracedat-plan.h"
 #include "tracedat.h"
 #include "types.h"
 
-#define BATCH        (256u << 10) /* bytes of events in one message */
-#define SLICE        (64u << 20) /* bytes of pages that one process reads */
-#define ALIVE_EVENTS 65536u /* a sign of life at least that often */
+#define SLICE (64u << 20) /* bytes of pages that one process reads */
 
 /* One CPU of one buffer, and its next event. */
 struct source {
@@ -24,8 +23,8 @@ struct source {
 };
 
 struct slice {
-	const struct tracedat_job *job;
-	struct spht_pipe *pipe;
+	const struct spht_feed_job *job;
+	struct spht_feed_out out;
 	struct spht_error err;
 	struct tracedat_meta meta;
 	struct tracecmd_input *in;
@@ -35,9 +34,7 @@ struct slice {
 	size_t nr_sources;
 	struct source **heap; /* those with a next event, the earliest first */
 	size_t nr_heap;
-	uint8_t *batch;
-	size_t batch_len;
-	uint64_t read, quiet; /* bytes of pages; events since the last message */
+	uint64_t read; /* bytes of pages */
 };
 
 static int no_memory(struct slice *s)
@@ -54,43 +51,6 @@ static int refused(struct slice *s, const char *what)
 		       "trace-cmd report says of it, copy the file again, or record anew",
 		       s->job->name, what);
 	return -1;
-}
-
-/* The pipe is broken only when the parent is gone or has lost interest. */
-static int parent_gone(struct slice *s)
-{
-	spht_error_set(&s->err, "%s: interrupted", s->job->name);
-	return -1;
-}
-
-static uint64_t bytes_done(const struct slice *s)
-{
-	return s->job->done + s->read;
-}
-
-static int flush_batch(struct slice *s)
-{
-	size_t len = s->batch_len;
-
-	s->batch_len = 0;
-	s->quiet = 0;
-	if (spht_pipe_send(s->pipe, len ? SPHT_FEED_EVENTS : SPHT_FEED_ALIVE, bytes_done(s),
-			   s->batch, len))
-		return parent_gone(s);
-	return 0;
-}
-
-static int send_json(struct slice *s, uint32_t type, json_t *j)
-{
-	char *text = j ? json_dumps(j, JSON_COMPACT) : NULL;
-	int rc;
-
-	json_decref(j);
-	if (!text)
-		return no_memory(s);
-	rc = spht_pipe_send(s->pipe, type, bytes_done(s), text, strlen(text));
-	free(text);
-	return rc ? parent_gone(s) : 0;
 }
 
 /* Earlier time first; at the same time the order of the CPUs, then that of the buffers. */
@@ -175,30 +135,12 @@ static int start_sources(struct slice *s)
 		if (!src->c.done)
 			s->heap[s->nr_heap++] = src;
 		/* Opening a CPU unpacks its first pages. */
-		if (spht_pipe_send(s->pipe, SPHT_FEED_ALIVE, bytes_done(s), NULL, 0))
-			return parent_gone(s);
+		if (spht_feed_flush(&s->out))
+			return -1;
 	}
 	for (size_t i = s->nr_heap; i-- > 0;)
 		sift_down(s, i);
 	return 0;
-}
-
-static void put(struct slice *s, const struct spht_event *ev, unsigned int nwords)
-{
-	struct spht_feed_event out = {
-		.ts = ev->ts,
-		.pid = ev->pid,
-		.cpu = ev->cpu,
-		.type = ev->type,
-		.flags = ev->flags,
-		.preempt = ev->preempt,
-		.nwords = (uint8_t)nwords,
-	};
-	const size_t fixed = offsetof(struct spht_feed_event, v);
-
-	memcpy(s->batch + s->batch_len, &out, fixed);
-	memcpy(s->batch + s->batch_len + fixed, ev->v, nwords * sizeof(ev->v[0]));
-	s->batch_len += fixed + nwords * sizeof(ev->v[0]);
 }
 
 static int pass_on(struct slice *s, struct source *src)
@@ -206,18 +148,21 @@ static int pass_on(struct slice *s, struct source *src)
 	const struct tep_record *rec = src->rec;
 	uint64_t page = rec->offset / src->page_size + 1;
 	struct spht_event ev = {.ts = rec->ts, .cpu = (uint16_t)src->c.cpu};
+	struct spht_feed_event out;
+	uint64_t lost;
 	int rc;
 
 	if (page != src->c.last_page) {
 		src->c.last_page = page;
 		src->c.pages++;
 		s->read += src->page_size;
+		s->out.done = s->job->done + s->read;
 	}
 	src->c.read++;
 	if (rec->missed_events) {
-		ev.type = SPHT_FEED_LOST;
-		ev.v[0] = rec->missed_events > 0 ? (uint64_t)rec->missed_events : SPHT_LOST_UNKNOWN;
-		put(s, &ev, 1);
+		lost = rec->missed_events > 0 ? (uint64_t)rec->missed_events : SPHT_LOST_UNKNOWN;
+		if (spht_feed_put(&s->out, &out, spht_feed_encode_lost(&out, ev.ts, ev.cpu, lost)))
+			return -1;
 	}
 	rc = spht_types_read(s->types, rec->data, rec->size, &ev);
 	if (rc < 0) {
@@ -228,11 +173,10 @@ static int pass_on(struct slice *s, struct source *src)
 			       s->job->name, src->c.cpu, rec->ts, rec->size);
 		return -1;
 	}
-	if (rc)
-		put(s, &ev, spht_types_words(s->types, ev.type));
-	if (s->batch_len > BATCH - 2 * sizeof(struct spht_feed_event) || ++s->quiet > ALIVE_EVENTS)
-		return flush_batch(s);
-	return 0;
+	if (rc && spht_feed_put(&s->out, &out,
+				spht_feed_encode(&out, &ev, spht_types_words(s->types, ev.type))))
+		return -1;
+	return spht_feed_tick(&s->out);
 }
 
 /* Until the end, or until libtracecmd has had enough pages in its hands. */
@@ -250,7 +194,7 @@ static int run(struct slice *s)
 			s->heap[0] = s->heap[--s->nr_heap];
 		sift_down(s, 0);
 	}
-	return s->batch_len ? flush_batch(s) : 0;
+	return spht_feed_flush(&s->out);
 }
 
 /* The main handle is the top buffer; instances have handles of their own. */
@@ -297,36 +241,60 @@ static int make_sources(struct slice *s)
 			s->nr_sources++;
 		}
 	}
-	if (!s->job->first) {
-		if (s->nr_sources != s->job->nr_cursors)
-			return refused(s, "read the same file twice");
-		for (size_t i = 0; i < s->nr_sources; i++)
-			s->sources[i].c = s->job->cursors[i];
-	}
+	if (!s->job->rest)
+		return 0;
+	if (s->job->rest_len != s->nr_sources * sizeof(struct tracedat_cursor))
+		return refused(s, "read the same file twice");
+	for (size_t i = 0; i < s->nr_sources; i++)
+		memcpy(&s->sources[i].c, (const struct tracedat_cursor *)s->job->rest + i,
+		       sizeof(s->sources[i].c));
 	return 0;
+}
+
+static int send_books(struct slice *s)
+{
+	struct spht_feed_book *books = calloc(s->nr_sources + 1, sizeof(*books));
+	int rc;
+
+	if (!books)
+		return no_memory(s);
+	for (size_t i = 0; i < s->nr_sources; i++) {
+		const struct tracedat_cursor *c = &s->sources[i].c;
+
+		books[i].cpu = c->cpu;
+		books[i].read = c->read;
+		if (c->done && c->pages < c->pages_promised)
+			books[i].empty_pages = c->pages_promised - c->pages;
+	}
+	rc = spht_feed_send(&s->out, SPHT_FEED_BOOKS, books, s->nr_sources * sizeof(*books));
+	free(books);
+	return rc;
 }
 
 static int send_cursors(struct slice *s)
 {
 	struct tracedat_cursor *c = calloc(s->nr_sources + 1, sizeof(*c));
+	bool all_done = true;
 	int rc;
 
 	if (!c)
 		return no_memory(s);
-	for (size_t i = 0; i < s->nr_sources; i++)
+	for (size_t i = 0; i < s->nr_sources; i++) {
 		c[i] = s->sources[i].c;
-	rc = spht_pipe_send(s->pipe, SPHT_FEED_CURSORS, bytes_done(s), c,
-			    s->nr_sources * sizeof(*c));
+		all_done &= c[i].done;
+	}
+	rc = spht_feed_send(&s->out, SPHT_FEED_REST, c, all_done ? 0 : s->nr_sources * sizeof(*c));
 	free(c);
-	return rc ? parent_gone(s) : 0;
+	return rc;
 }
 
 static int read_slice(struct slice *s)
 {
-	const struct tracedat_job *job = s->job;
+	const struct spht_feed_job *job = s->job;
+	bool first = !job->rest;
 
 	/* First our own look at the file: it names what is wrong, libtracecmd does not. */
-	if (tracedat_meta_read(&s->meta, job->fd, job->name, job->first, &s->err))
+	if (tracedat_meta_read(&s->meta, job->fd, job->name, first, &s->err))
 		return -1;
 	if (lseek(job->fd, 0, SEEK_SET))
 		return refused(s, "seek in this file");
@@ -336,26 +304,48 @@ static int read_slice(struct slice *s)
 	s->types = spht_types_new(tracecmd_get_tep(s->in), false, job->name, "trace.dat", &s->err);
 	if (!s->types || make_sources(s))
 		return -1;
-	s->batch = malloc(BATCH);
-	if (!s->batch)
-		return no_memory(s);
-	if (job->first && send_json(s, SPHT_FEED_PLAN, tracedat_plan(&s->meta, s->types)))
+	if (spht_feed_open(&s->out))
+		return -1;
+	if (first &&
+	    spht_feed_send_json(&s->out, SPHT_FEED_PLAN, tracedat_plan(&s->meta, s->types)))
 		return -1;
 	if (start_sources(s) || run(s))
 		return -1;
-	if (send_json(s, SPHT_FEED_SKIPPED, spht_types_skipped(s->types)))
+	if (spht_feed_send_json(&s->out, SPHT_FEED_SKIPPED, spht_types_skipped(s->types)))
 		return -1;
-	return send_cursors(s);
+	return send_books(s) || send_cursors(s) ? -1 : 0;
 }
 
 /* Frees nothing: the process ends, and libtracecmd has its own ideas about what is freed. */
-int tracedat_child(struct spht_pipe *pipe, void *job)
+static int read_tracedat(struct spht_pipe *pipe, void *arg)
 {
-	struct slice s = {.job = job, .pipe = pipe};
+	const struct spht_feed_job *job = arg;
+	struct slice s = {.job = job, .out = {.pipe = pipe, .name = job->name, .done = job->done}};
 
+	s.out.err = &s.err;
 	tracecmd_set_loglevel(TEP_LOG_NONE);
 	if (!read_slice(&s))
 		return 0;
-	spht_pipe_send(pipe, SPHT_FEED_ERROR, 0, s.err.text, strlen(s.err.text));
+	spht_feed_send(&s.out, SPHT_FEED_ERROR, s.err.text, strlen(s.err.text));
 	return 1;
 }
+
+/*
+ * libtracecmd needs up to 160 MiB for the symbols and formats of a whole
+ * kernel, keeps the 64 MiB of pages of a slice, and has a pointer for each page
+ * of the file, compressed or not.  It maps the data of every CPU and does not
+ * always unmap it.
+ */
+const struct spht_feed spht_feed_tracedat = {
+	.kind = "trace.dat",
+	.magic = "\x17\x08\x44tracing",
+	.magic_len = 10,
+	.reader = "libtracecmd",
+	.viewer = "trace-cmd report",
+	.larger = "trace-cmd record -b KIB",
+	.heap = 384ull << 20,
+	.heap_share = 16,
+	.mapped = 1024ull << 20,
+	.mapped_times = 2,
+	.child = read_tracedat,
+};

@@ -2,17 +2,12 @@
 #ifndef SPHT_TRACEDAT_H
 #define SPHT_TRACEDAT_H
 
-#include <stdbool.h>
 #include <stdint.h>
 
-#include "child.h"
-#include "feed.h"
-
 /*
- * The child of an import: reads a trace.dat through libtracecmd and sends what
- * it finds.  libtracecmd keeps nearly everything that it has read in memory
- * until its process ends, so a large file is read in slices, each by a process
- * of its own, which starts where the one before it stopped.
+ * The child of an import reads a trace.dat through libtracecmd, which keeps
+ * nearly everything that it has read in memory until its process ends; so a
+ * large file is read in slices.  A slice hands this on to the next one.
  */
 
 /* Where reading one CPU of one buffer stands. */
@@ -24,17 +19,5 @@ struct tracedat_cursor {
 	uint32_t buffer, cpu;
 	uint8_t started, done;
 };
-
-struct tracedat_job {
-	int fd; /* the trace.dat, from its beginning */
-	const char *name;
-	bool first; /* slice */
-	uint64_t done; /* bytes of pages read by former slices */
-	const struct tracedat_cursor *cursors; /* where to go on, unless this is the first */
-	size_t nr_cursors;
-};
-
-/* For spht_child_start(); @job is a struct tracedat_job. */
-int tracedat_child(struct spht_pipe *pipe, void *job);
 
 #endif

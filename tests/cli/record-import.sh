@@ -224,10 +224,10 @@ head -c 3000 /dev/urandom >random.dat
 refused "a missing file is refused" 'none\.dat: cannot open: No such file' none.dat
 refused "an empty file is refused" 'empty\.dat: is empty' empty.dat
 refused "a directory is refused" 'dir\.dat: is a directory' dir.dat
-refused "a perf.data file is refused by name" 'perf\.data: is a perf\.data file' perf.data
+refused "a perf.data file that is none is refused" 'perf\.data: damaged or unsupported perf\.data: offset 0x8' perf.data
 refused "a .gz file is refused by name" 'gz: is compressed with gzip.*gzip -d' sound.dat.gz
 refused "a .xz file is refused by name" 'xz: is compressed with xz.*xz -d' sound.dat.xz
-refused "random bytes are refused" 'random\.dat: is not a trace\.dat' random.dat
+refused "random bytes are refused" 'random\.dat: is not a trace\.dat and not a perf\.data' random.dat
 "$SPHT_RECORD" -q --import=sound.dat -o sound.spht
 refused "a .spht file is refused by name" 'sound\.spht: is a \.spht trace already' sound.spht
 rm -rf ./*

@@ -313,4 +313,5 @@ def main(argv):
         f.write(data)
 
 
-main(sys.argv)
+if __name__ == "__main__":
+    main(sys.argv)
