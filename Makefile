@@ -3,6 +3,8 @@
 # make              build spht-trace, spht-replay and, where its libraries are, spht-record
 # make demo         set up, build, replay the bundled recording to demo.csv
 # make check        set up, build, run all tests
+# make check-live   only those tests that record this machine
+# make lab          record a Kernel Build guest in the nested lab; make check-lab tests it
 # make check-asan   the same tests under AddressSanitizer and UBSan
 # make format-check does every C file look as .clang-format wants it
 # make bench        sizes and speeds against trace-cmd and libtracecmd
@@ -62,7 +64,7 @@ RECORD_LIBS := $(shell $(PKG_CONFIG) --libs $(RECORD_PKGS) $(RECORD_OPT_PKGS) 2>
 TEST_CFLAGS := $(shell $(PKG_CONFIG) --cflags $(TEST_PKGS) 2>/dev/null)
 TEST_LIBS := $(shell $(PKG_CONFIG) --libs $(TEST_PKGS) 2>/dev/null)
 
-TRACES_SRCS := traces/error.c traces/events.c traces/crc32c.c traces/sha256.c traces/column.c \
+TRACES_SRCS := traces/error.c traces/events.c traces/mark.c traces/crc32c.c traces/sha256.c traces/column.c \
 	traces/predict.c traces/predictions.c traces/schema.c traces/encode.c traces/program.c traces/decode.c \
 	traces/format.c traces/source.c traces/index.c traces/reader.c traces/writer.c \
 	traces/writer-footer.c
@@ -70,10 +72,11 @@ TRACE_TOOL_SRCS := traces/spht-trace.c traces/cmd-util.c traces/exit-reason.c tr
 	traces/info-scan.c traces/info-missing.c traces/info-text.c traces/info-json.c \
 	traces/cmd-dump.c traces/cmd-verify.c traces/cmd-cut.c traces/cut-state.c \
 	traces/node-table.c traces/cmd-repack.c
-REPLAY_LIB_SRCS := replay/heuristic_spec.c replay/thread.c replay/assemble.c replay/classify.c \
-	replay/idmap.c replay/role.c replay/shadow.c replay/mmu.c replay/guest.c replay/step.c \
-	replay/observe.c replay/resolve.c replay/check.c replay/account.c replay/costs.c \
-	replay/whatif.c replay/whatif-world.c replay/whatif-fault.c replay/helper.c replay/recording.c \
+REPLAY_LIB_SRCS := replay/heuristic_spec.c replay/thread.c replay/order.c replay/assemble.c \
+	replay/classify.c replay/idmap.c replay/role.c replay/shadow.c replay/mmu.c \
+	replay/guest.c replay/step.c replay/observe.c replay/observe-ops.c replay/resolve.c \
+	replay/check.c replay/account.c replay/costs.c replay/whatif.c replay/whatif-world.c \
+	replay/whatif-fault.c replay/helper.c replay/roi.c replay/kvmstats.c replay/recording.c \
 	replay/run.c replay/row.c replay/csv.c replay/text.c
 REPLAY_SRCS := replay/spht-replay.c
 RECORD_SRCS := collector/spht-record.c collector/options.c collector/message.c collector/settings.c collector/input.c \
@@ -83,8 +86,7 @@ RECORD_SRCS := collector/spht-record.c collector/options.c collector/message.c c
 	collector/span.c collector/formats.c collector/plan.c collector/feed.c \
 	collector/perfdata.c collector/perfdata-meta.c collector/perfdata-plan.c \
 	collector/perfdata-stream.c collector/perfdata-sample.c collector/perfdata-order.c \
-	collector/perfdata-losses.c \
-	collector/live.c collector/live-events.c collector/live-header.c \
+	collector/perfdata-losses.c collector/live.c collector/live-events.c collector/live-header.c \
 	collector/live-report.c collector/capture.c collector/ring.c collector/profile.c \
 	collector/command.c collector/host.c collector/kvm-facts.c collector/kvm-role.c \
 	collector/kvm-stats.c collector/vm.c collector/vm-vcpus.c collector/proc.c \
@@ -93,16 +95,20 @@ RECORD_SRCS := collector/spht-record.c collector/options.c collector/message.c c
 HEURISTIC_SRCS := $(sort $(wildcard heuristics/*.c))
 
 # tests/unit/test_X.c; test_record_*.c are linked with the collector and built where it is.
-UNIT_TESTS := tests/unit/test_record_perfdata_order.c tests/unit/test_record_perfdata_stream.c \
-	tests/unit/test_record_perfdata_sample.c tests/unit/test_record_host.c \
+UNIT_TESTS := tests/unit/test_record_perfdata_order.c \
+	tests/unit/test_record_perfdata_stream.c tests/unit/test_record_perfdata_sample.c \
+	tests/unit/test_role.c tests/unit/test_record_host.c \
 	tests/unit/test_record_vm.c tests/unit/test_record_check.c \
+	tests/unit/test_pvm.c \
 	tests/unit/test_record_child.c tests/unit/test_record_settings.c \
-	tests/unit/test_heuristics.c tests/unit/test_spec.c tests/unit/test_trace.c \
+	tests/unit/test_heuristics.c tests/unit/test_heuristic_stride.c \
+	tests/unit/test_heuristic_rules.c tests/unit/test_spec.c tests/unit/test_trace.c \
 	tests/unit/test_damage.c tests/unit/test_sums.c \
 	tests/unit/test_assemble.c tests/unit/test_mmu.c tests/unit/test_guest.c \
 	tests/unit/test_account.c tests/unit/test_costs.c tests/unit/test_windows.c \
-	tests/unit/test_observed.c tests/unit/test_fidelity.c tests/unit/test_whatif.c \
-	tests/unit/test_oracle.c
+	tests/unit/test_observed.c tests/unit/test_fidelity.c tests/unit/test_order.c \
+	tests/unit/test_whatif.c tests/unit/test_whatif_time.c tests/unit/test_whatif_books.c \
+	tests/unit/test_whatif_guest.c tests/unit/test_roi.c tests/unit/test_oracle.c
 # What several of them share.
 UNIT_LIB_SRCS := tests/unit/trace_util.c tests/unit/kvm_sim.c
 
@@ -129,12 +135,17 @@ TOOLS := $(patsubst tests/tools/%.c,$(BUILD)/tests/%,\
 RECORD_TOOLS := $(if $(HAVE_RECORD),$(patsubst tests/tools/%.c,$(BUILD)/tests/%,\
 	$(wildcard tests/tools/tracedat-csv.c tests/tools/tracecmd-count.c)))
 
+# The guest of the live tests, and its VMM: x86-64 machine code, KVM's own interface.
+LIVE_SRCS := $(if $(filter x86_64,$(shell uname -m)),tests/live/vmm.c tests/live/patterns.c \
+	tests/live/guest.c)
+VMM := $(if $(LIVE_SRCS),$(BUILD)/tests/vmm)
+
 all: programs
 	$(if $(HAVE_RECORD),,@echo 'spht-record is not built: no $(RECORD_PKGS) here (scripts/deps installs them)')
 
 programs: $(PROGRAMS)
 
-tools: $(TOOLS) $(RECORD_TOOLS)
+tools: $(TOOLS) $(RECORD_TOOLS) $(VMM)
 
 unit: $(UNIT_RUN)
 
@@ -233,6 +244,9 @@ $(TOOLS) $(RECORD_TOOLS): $(BUILD)/tests/%: $(BUILD)/tests/tools/%.o $(TRACES_LI
 	$(link)
 $(RECORD_TOOLS): EXTRA_LIBS = $(RECORD_LIBS)
 
+$(VMM): $(call objs,$(LIVE_SRCS))
+	$(link)
+
 $(patsubst %.c,$(BUILD)/%,$(UNIT_PLAIN)): EXTRA_LIBS = $(TEST_LIBS)
 $(patsubst %.c,$(BUILD)/%,$(UNIT_PLAIN)): %: %.o $(call objs,$(UNIT_LIB_SRCS)) $(REPLAY_LIB) $(TRACES_LIB)
 	$(link)
@@ -262,6 +276,17 @@ demo-run: all
 
 check-run: all tools unit
 	@BUILD='$(BUILD)' UNIT_RUN='$(UNIT_RUN)' python3 tests/run $(TESTS)
+
+# Recordings of this machine, which skip where it cannot be recorded; a part of `check`.
+check-live:
+	@$(MAKE) check TESTS=live/
+
+# The nested lab: builds its guests and records one; minutes, root, Debian packages.
+lab: all
+	@BUILD='$(BUILD)' scripts/lab/record -o lab.spht $(LAB)
+
+check-lab: all tools
+	@BUILD='$(BUILD)' scripts/lab/check
 
 check-asan:
 	@SPHT_SANITIZED=1 $(MAKE) BUILD=$(BUILD)/asan LDFLAGS= \
@@ -295,10 +320,10 @@ clean:
 	@test '$(BUILD)' != build || rm -f demo.csv
 
 FORCE:
-.PHONY: all programs tools unit have-libs demo demo-run check check-run check-asan format-check \
-	bench install uninstall clean FORCE
+.PHONY: all programs tools unit have-libs demo demo-run check check-run check-live check-asan \
+	format-check lab check-lab bench install uninstall clean FORCE
 
 -include $(patsubst %.c,$(BUILD)/%.d,$(TRACES_SRCS) $(TRACE_TOOL_SRCS) $(REPLAY_LIB_SRCS) \
 	$(REPLAY_SRCS) $(RECORD_SRCS) $(HEURISTIC_SRCS) $(UNIT_TESTS) $(UNIT_LIB_SRCS) \
-	$(wildcard tests/tools/*.c)) \
+	$(LIVE_SRCS) $(wildcard tests/tools/*.c)) \
 	$(BUILD)/heuristics/table.d $(BUILD)/replay/costs-default.d

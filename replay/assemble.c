@@ -24,7 +24,8 @@
 #define SVM_REASON_NPF         0x400
 
 struct spht_assemble {
-	int (*deliver)(void *arg, const struct spht_exit *exit, struct spht_error *err);
+	struct spht_order *order; /* what goes on from here goes through it */
+	spht_order_fn *deliver; /* past it: where nothing is open */
 	void *arg;
 	struct spht_assemble_stats stats;
 	struct spht_threads *threads;
@@ -33,6 +34,12 @@ struct spht_assemble {
 	int32_t *selected;
 	size_t nr_selected;
 };
+
+/* The current event's place in the recording. */
+static uint64_t position(const struct spht_assemble *a)
+{
+	return a->stats.events + a->stats.preamble;
+}
 
 static int deliver(struct spht_assemble *a, struct spht_thread *t, struct spht_error *err)
 {
@@ -53,16 +60,18 @@ static int deliver(struct spht_assemble *a, struct spht_thread *t, struct spht_e
 		if (x->cls == SPHT_CLASS_GUEST)
 			t->guest_ring[t->nr_exits % SPHT_REFAULT_RING] = vpn;
 		else if (x->cls == SPHT_CLASS_HIDDEN || x->cls == SPHT_CLASS_AD)
-			st->refault += spht_is_refault(t, vpn);
+			x->refault = spht_is_refault(t, vpn);
+		st->refault += x->refault;
 	}
 	t->nr_exits++;
 	t->open = false;
-	return a->deliver(a->arg, x, err);
+	return spht_order_end(a->order, &t->order, x, position(a), err);
 }
 
-static void window_open(struct spht_thread *t, const struct spht_event *ev)
+static void window_open(struct spht_assemble *a, struct spht_thread *t, const struct spht_event *ev)
 {
 	spht_thread_reset(t);
+	spht_order_begin(a->order, &t->order, &t->exit, position(a));
 	t->open = true;
 	t->exit.kind = SPHT_EXIT_WINDOW;
 	t->exit.t_exit = ev->ts;
@@ -78,8 +87,9 @@ static void window_drop(struct spht_assemble *a, struct spht_thread *t)
 		t->guest_ring[t->nr_exits % SPHT_REFAULT_RING] = UINT64_MAX;
 		t->nr_exits++;
 	}
+	spht_order_drop(a->order, &t->order);
 	t->open = false;
-	t->tentative = false;
+	t->nr_held = 0;
 }
 
 static int on_exit_event(struct spht_assemble *a, struct spht_thread *t,
@@ -91,7 +101,7 @@ static int on_exit_event(struct spht_assemble *a, struct spht_thread *t,
 
 	window_drop(a, t);
 	spht_threads_bind(t, (uint16_t)ev->v[SPHT_EXIT_VCPU]);
-	window_open(t, ev);
+	window_open(a, t, ev);
 	x->reason = reason;
 	x->rip = ev->v[SPHT_EXIT_RIP];
 	if (isa == ISA_SVM) {
@@ -115,6 +125,9 @@ static int on_exit_event(struct spht_assemble *a, struct spht_thread *t,
 		if (basic == VMX_REASON_EPT || basic == VMX_REASON_EPT_MISCONF)
 			goto tdp;
 	}
+	/* The emulator's walks, where there are any, come before what it does. */
+	if (x->invlpg)
+		spht_order_walk(a->order, &t->order, position(a));
 	return 0;
 tdp:
 	spht_error_set(
@@ -251,10 +264,14 @@ static int on_op(struct spht_assemble *a, struct spht_thread *t, const struct sp
 		l->ops = &a->loose_op;
 		l->nr_ops = l->cap_ops = 1;
 		fill_op(l->ops, ev);
-		return a->deliver(a->arg, l, err);
+		return spht_order_loose(a->order, l, position(a), err);
 	}
 	if (x->nr_ops == x->cap_ops && spht_thread_grow_ops(t, err))
 		return -1;
+	if (spht_order_op(a->order, &t->order, position(a), ev->ts)) {
+		spht_error_set(err, "out of memory for exits that overlap");
+		return -1;
+	}
 	op = &x->ops[x->nr_ops++];
 	fill_op(op, ev);
 	switch (op->kind) {
@@ -280,78 +297,67 @@ static int on_op(struct spht_assemble *a, struct spht_thread *t, const struct sp
 	return 0;
 }
 
-/*
- * kvm_pvm records neither exit nor entry (METRICS section 1): a walk opens a
- * window.  After an emulation it may be the emulator's own operand walk, so it
- * opens one only if its P bit is set or if what follows shows a fault handled.
- */
-static int pvm_walk(struct spht_assemble *a, struct spht_thread *t, const struct spht_event *ev,
+/* kvm_pvm: closes what is open and opens a window at @ev. */
+static int pvm_open(struct spht_assemble *a, struct spht_thread *t, const struct spht_event *ev,
 		    struct spht_error *err)
 {
-	bool p = ev->v[SPHT_WALK_PFERR] & SPHT_PF_P;
-
-	if (t->open && t->emulated && !p) {
-		t->tentative = true;
-		t->tentative_error = false;
-		t->tentative_ev = *ev;
-		t->kept_store_known = t->exit.store_known;
-		t->kept_store_gpa = t->exit.store_gpa;
-		return 0;
-	}
 	if (t->open && deliver(a, t, err))
 		return -1;
-	t->tentative = false;
 	/* Nothing names the vCPU: threads are numbered as they appear. */
 	if (!t->is_vcpu)
 		spht_threads_bind(t, (uint16_t)spht_threads_vcpus(a->threads, true, err));
-	window_open(t, ev);
+	window_open(a, t, ev);
+	if (ev->id != SPHT_EV_PAGETABLE_WALK) {
+		/* What walks there are come from the emulator; after a root is got, a fault's. */
+		t->nr_walks = !spht_is_root_get(ev);
+		return 0;
+	}
 	t->exit.is_pf = true;
 	t->exit.gva = ev->v[SPHT_WALK_ADDR];
 	t->exit.pfec = (uint32_t)ev->v[SPHT_WALK_PFERR];
 	return 0;
 }
 
-/* The walk held back was a fault's after all: close the old window, open its own. */
-static int pvm_promote(struct spht_assemble *a, struct spht_thread *t, struct spht_error *err)
+/* A walk held back was a fault's after all: close the old window before it, open its own. */
+static int pvm_promote(struct spht_assemble *a, struct spht_thread *t, unsigned int i,
+		       struct spht_error *err)
 {
-	struct spht_walk w = t->other_walk;
-	struct spht_event ev = t->tentative_ev;
+	struct spht_held_walk h = t->held[i];
 
-	t->tentative = false;
+	if (i + 1 == t->nr_held)
+		h.walk = t->other_walk;
+	t->nr_held = 0;
+	t->exit.t_entry = h.t_entry;
 	t->exit.store_known = t->kept_store_known;
 	t->exit.store_gpa = t->kept_store_gpa;
-	if (deliver(a, t, err))
+	if (pvm_open(a, t, &h.ev, err))
 		return -1;
-	window_open(t, &ev);
-	t->exit.is_pf = true;
-	t->exit.gva = ev.v[SPHT_WALK_ADDR];
-	t->exit.pfec = (uint32_t)ev.v[SPHT_WALK_PFERR];
-	t->exit.walk = w;
+	t->exit.walk = h.walk;
 	t->nr_walks = 1;
 	t->walk = &t->exit.walk;
 	return 0;
 }
 
-static bool is_fault_op(uint8_t id)
-{
-	return id == SPHT_EV_GET_PAGE || id == SPHT_EV_SPTE_REQUESTED ||
-	       id == SPHT_EV_UNSYNC_PAGE || id == SPHT_EV_SET_SPTE;
-}
-
+/*
+ * kvm_pvm records neither exit nor entry (METRICS section 1): walks open
+ * windows, which end where the next one opens.
+ */
 static int on_pvm(struct spht_assemble *a, struct spht_thread *t, const struct spht_event *ev,
 		  struct spht_error *err)
 {
-	if (ev->id == SPHT_EV_PAGETABLE_WALK)
-		return pvm_walk(a, t, ev, err);
-	if (t->tentative) {
-		if (ev->id == SPHT_EV_WALKER_ERROR)
-			t->tentative_error = true;
-		else if (is_fault_op(ev->id) ||
-			 (ev->id == SPHT_EV_INJ_EXCEPTION && t->tentative_error &&
-			  ev->v[SPHT_INJ_EXCEPTION] == 14))
-			return pvm_promote(a, t, err);
+	switch (spht_thread_pvm(t, ev)) {
+	case SPHT_PVM_HELD_TOO:
+		return pvm_promote(a, t, t->nr_held - 1, err) || on_pvm(a, t, ev, err) ? -1 : 0;
+	case SPHT_PVM_FAULT:
+	case SPHT_PVM_OTHER:
+		return pvm_open(a, t, ev, err);
+	case SPHT_PVM_HELD_FIRST:
+		return pvm_promote(a, t, 0, err);
+	case SPHT_PVM_HELD_LAST:
+		return pvm_promote(a, t, t->nr_held - 1, err);
+	default:
+		return 0;
 	}
-	return 0;
 }
 
 static int on_loss(struct spht_assemble *a, const struct spht_event *ev, struct spht_error *err)
@@ -366,6 +372,8 @@ static int on_loss(struct spht_assemble *a, const struct spht_event *ev, struct 
 	/* Any thread may have run on the CPU that lost events. */
 	for (size_t i = 0; (t = spht_threads_at(a->threads, i)); i++)
 		window_drop(a, t);
+	if (spht_order_flush(a->order, err))
+		return -1;
 	memset(l, 0, sizeof(*l));
 	l->kind = SPHT_EXIT_LOSS;
 	l->t_exit = l->t_entry = ev->ts;
@@ -382,9 +390,10 @@ static bool is_left_out(const struct spht_assemble *a, struct spht_thread *t,
 {
 	uint8_t tells = a->stats.has_exits ? SPHT_EV_EXIT : SPHT_EV_PAGETABLE_WALK;
 
-	if (!a->nr_selected || t->left_out || t->is_vcpu)
+	if (t->left_out || t->is_vcpu)
 		return t->left_out;
-	if (ev->id != tells && ev->id != SPHT_EV_ENTRY)
+	if (ev->id != tells && ev->id != SPHT_EV_ENTRY &&
+	    (a->stats.has_exits || !spht_is_root_get(ev)))
 		return false;
 	for (size_t i = 0; i < a->nr_selected; i++)
 		if (a->selected[i] == t->tid)
@@ -405,8 +414,10 @@ static int dispatch(struct spht_assemble *a, struct spht_thread *t, const struct
 		on_page_fault(t, ev);
 		break;
 	case SPHT_EV_PAGETABLE_WALK:
-		if (t->open)
-			walk_begin(t, ev);
+		if (!t->open)
+			break;
+		spht_order_walk(a->order, &t->order, position(a));
+		walk_begin(t, ev);
 		break;
 	case SPHT_EV_PAGING_ELEMENT:
 		if (t->open)
@@ -433,6 +444,8 @@ static int dispatch(struct spht_assemble *a, struct spht_thread *t, const struct
 	case SPHT_EV_HANDLE_MMIO_PAGE_FAULT:
 	case SPHT_EV_MARK_MMIO_SPTE:
 		t->mmio = true;
+		/* kvm_pvm: a fault for which KVM walked no table. */
+		t->exit.is_pf |= !a->stats.has_exits && t->open;
 		break;
 	case SPHT_EV_CR:
 		if (t->open && ev->v[SPHT_CR_RW] && ev->v[SPHT_CR_CR] == 3) {
@@ -478,7 +491,7 @@ int spht_assemble_event(struct spht_assemble *a, const struct spht_event *ev,
 		return -1;
 	if (ev->preamble) {
 		a->stats.preamble++;
-		if (is_left_out(a, t, ev))
+		if (a->nr_selected && is_left_out(a, t, ev))
 			return 0;
 		if (ev->id == SPHT_EV_ENTRY)
 			spht_threads_bind(t, (uint16_t)ev->v[SPHT_ENTRY_VCPU]);
@@ -487,7 +500,7 @@ int spht_assemble_event(struct spht_assemble *a, const struct spht_event *ev,
 	if (!a->stats.events++)
 		a->stats.t_first = ev->ts;
 	a->stats.t_last = ev->ts;
-	if (is_left_out(a, t, ev))
+	if (a->nr_selected && is_left_out(a, t, ev))
 		return 0;
 	if (!a->stats.has_exits && on_pvm(a, t, ev, err))
 		return -1;
@@ -506,6 +519,9 @@ int spht_assemble_finish(struct spht_assemble *a, struct spht_error *err)
 			return -1;
 		window_drop(a, t);
 	}
+	if (spht_order_flush(a->order, err))
+		return -1;
+	a->stats.unordered = spht_order_forced(a->order);
 	a->stats.vcpus = spht_threads_vcpus(a->threads, a->nr_selected != 0, err);
 	return a->stats.vcpus == UINT_MAX ? -1 : 0;
 }
@@ -520,8 +536,9 @@ struct spht_assemble *spht_assemble_open(bool has_exits,
 	if (!a)
 		return NULL;
 	a->threads = spht_threads_open();
-	if (!a->threads) {
-		free(a);
+	a->order = spht_order_open(fn, arg);
+	if (!a->threads || !a->order) {
+		spht_assemble_close(a);
 		return NULL;
 	}
 	a->deliver = fn;
@@ -540,6 +557,11 @@ int spht_assemble_select(struct spht_assemble *a, const int32_t *tids, size_t nr
 	return 0;
 }
 
+int spht_assemble_check_selected(const struct spht_assemble *a, struct spht_error *err)
+{
+	return spht_threads_check(a->threads, a->selected, a->nr_selected, err);
+}
+
 const struct spht_assemble_stats *spht_assemble_stats(const struct spht_assemble *a)
 {
 	return &a->stats;
@@ -549,6 +571,7 @@ void spht_assemble_close(struct spht_assemble *a)
 {
 	if (!a)
 		return;
+	spht_order_close(a->order);
 	spht_threads_close(a->threads);
 	free(a->selected);
 	free(a);

@@ -3,6 +3,40 @@
 
 #include "replay/observe-local.h"
 
+void spht_fidelity_sides(const struct spht_fidelity *f, struct spht_fidelity_sides *s)
+{
+	s->absent[0] = f->prefetched[0];
+	s->absent[1] = f->prefetched[0] + f->prefetched[1];
+	s->present[0] = f->kept[0] + f->spurious[0];
+	s->present[1] = s->present[0] + f->kept[1] + f->spurious[1];
+	for (unsigned int c = 0; c < SPHT_CLASS_NR; c++) {
+		s->absent[0] += f->pbit[c][0][SPHT_BELIEF_ABSENT];
+		s->present[0] += f->pbit[c][1][SPHT_BELIEF_WEAK];
+		for (unsigned int b = 0; b < SPHT_BELIEF_NR; b++) {
+			s->absent[1] += f->pbit[c][0][b];
+			s->present[1] += f->pbit[c][1][b];
+		}
+	}
+}
+
+void spht_fidelity_score(const struct spht_fidelity *f, uint64_t *agreed, uint64_t *all)
+{
+	struct spht_fidelity_sides s;
+
+	spht_fidelity_sides(f, &s);
+	*agreed = s.absent[0] + s.present[0];
+	*all = s.absent[1] + s.present[1];
+}
+
+bool spht_fidelity_passes(const struct spht_fidelity *f)
+{
+	struct spht_fidelity_sides s;
+
+	spht_fidelity_sides(f, &s);
+	return s.absent[0] * 100 >= s.absent[1] * SPHT_FIDELITY_MIN_PERCENT &&
+	       s.present[0] * 100 >= s.present[1] * SPHT_FIDELITY_MIN_PERCENT;
+}
+
 /* Present, too weak or strong enough for this access: from the recorded SPTE's bits. */
 static int strength(const struct spht_observed *o, const struct spht_obs_where *w,
 		    const struct spht_obs_info *info, uint32_t pfec)
@@ -20,23 +54,12 @@ static int strength(const struct spht_observed *o, const struct spht_obs_where *
 	return SPHT_BELIEF_STRONG;
 }
 
-/*
- * What the model says of the faulting entry before it sees the outcome; -1: it
- * cannot know, -2: memory is short.
- */
-static int believe(struct spht_observed *o, const struct spht_obs_where *w,
-		   const struct spht_exit *x)
+int spht_obs_believe(struct spht_observed *o, const struct spht_obs_where *w,
+		     const struct spht_exit *x)
 {
-	struct spht_mmu_page *p = &o->mmu.pages[w->page];
+	const struct spht_mmu_page *p = &o->mmu.pages[w->page];
 	struct spht_obs_info *info;
 
-	if (!p->exists && !o->pages[w->page].seen && (x->requested || (x->pfec & SPHT_PF_P)) &&
-	    spht_obs_got_unsync(o, x, w->page) < 0) {
-		/* Used without ever having been got: it is older than the trace. */
-		if (spht_obs_assume(o, w->page))
-			return -2;
-		o->pages[w->page].seen = true;
-	}
 	if (!p->exists)
 		return SPHT_BELIEF_ABSENT;
 	if (spht_bit(p->unknown, w->index))
@@ -55,6 +78,17 @@ static int believe(struct spht_observed *o, const struct spht_obs_where *w,
 	if (!info || info->preamble)
 		return -1;
 	return strength(o, w, info, x->pfec);
+}
+
+/* A page that is used without ever having been got is older than the trace. */
+static int assume_used(struct spht_observed *o, const struct spht_obs_where *w,
+		       const struct spht_exit *x)
+{
+	if (o->mmu.pages[w->page].exists || o->pages[w->page].seen ||
+	    !(x->requested || (x->pfec & SPHT_PF_P)) || spht_obs_got_unsync(o, x, w->page) >= 0)
+		return 0;
+	o->pages[w->page].seen = true;
+	return spht_obs_assume(o, w->page);
 }
 
 /* Does the walk show another mapping than the entry was made from? */
@@ -112,17 +146,21 @@ int spht_obs_check_fault(struct spht_observed *o, struct spht_obs_vcpu *v, struc
 			 const struct spht_exit *x)
 {
 	struct spht_mmu_page *p = &o->mmu.pages[w->page];
-	bool hw = x->pfec & SPHT_PF_P, counted;
-	int belief = believe(o, w, x), answer = belief;
 	struct spht_step *s = &o->steps.v[o->step];
+	bool hw = x->pfec & SPHT_PF_P, counted, made_since, gone_since;
 	bool writable = spht_bit(p->writable, w->index);
+	int now, belief, answer;
 
-	if (belief == -2)
+	if (assume_used(o, w, x))
 		return -1;
+	now = spht_obs_believe(o, w, x);
+	/* The hardware answered before other threads' work that came in between. */
+	belief = x->raced ? v->seen : now;
+	made_since = belief == SPHT_BELIEF_ABSENT && now > SPHT_BELIEF_ABSENT;
+	gone_since = belief > SPHT_BELIEF_ABSENT && now == SPHT_BELIEF_ABSENT;
 	counted = x->cls == SPHT_CLASS_HIDDEN || x->cls == SPHT_CLASS_AD ||
 		  x->cls == SPHT_CLASS_HUGE;
-	if (o->always >= 0)
-		answer = o->always ? SPHT_BELIEF_STRONG : SPHT_BELIEF_ABSENT;
+	answer = o->always < 0 ? belief : o->always ? SPHT_BELIEF_STRONG : SPHT_BELIEF_ABSENT;
 	if (counted && belief >= 0)
 		o->fid.pbit[x->cls][hw][answer]++;
 	else if (counted)
@@ -138,9 +176,9 @@ int spht_obs_check_fault(struct spht_observed *o, struct spht_obs_vcpu *v, struc
 	/* What-ifs may only be spared a P=1 fault for want of W where W is what they have more. */
 	if (hw && !((x->pfec & SPHT_PF_W) && !writable))
 		s->flags |= SPHT_STEP_FORCED;
-	if (x->cls == SPHT_CLASS_GUEST)
+	if (x->cls == SPHT_CLASS_GUEST || (!hw && made_since))
 		goto snapshot;
-	if (!hw && counted && belief > SPHT_BELIEF_ABSENT) {
+	if (!hw && counted && belief > SPHT_BELIEF_ABSENT && now > SPHT_BELIEF_ABSENT) {
 		if (silent_drop(o, v, w, x))
 			return -1;
 	} else if (!hw && spht_bit(p->present, w->index) && x->cls != SPHT_CLASS_SPURIOUS &&
@@ -151,7 +189,8 @@ int spht_obs_check_fault(struct spht_observed *o, struct spht_obs_vcpu *v, struc
 	} else if (!hw) {
 		spht_bit_clear(p->unknown, w->index);
 	}
-	if ((hw || x->cls == SPHT_CLASS_SPURIOUS) && !spht_bit(p->present, w->index)) {
+	if (((hw && !gone_since) || x->cls == SPHT_CLASS_SPURIOUS) &&
+	    !spht_bit(p->present, w->index)) {
 		struct spht_obs_info *info = spht_obs_info(o, w->page, w->index);
 
 		if (!info)

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
+#include <errno.h>
 #include <jansson.h>
 #include <stdio.h>
 #include <string.h>
@@ -78,20 +79,38 @@ static int parse(struct spht_costs *c, json_t *root, const char *path, struct sp
 	return -1;
 }
 
+static json_t *read_profile(const char *path, struct spht_error *err)
+{
+	const char *expected = "expected a cost profile (JSON)";
+	json_error_t je;
+	json_t *root;
+	FILE *f;
+
+	if (!strcmp(path, "default")) {
+		root = json_loads(spht_costs_default, JSON_REJECT_DUPLICATES, &je);
+	} else {
+		f = fopen(path, "re");
+		if (!f) {
+			spht_error_set(err, "%s: cannot be opened: %s; %s", path, strerror(errno),
+				       expected);
+			return NULL;
+		}
+		root = json_loadf(f, JSON_REJECT_DUPLICATES, &je);
+		fclose(f);
+	}
+	if (!root)
+		spht_error_set(err, "%s: line %d: %s; %s", path, je.line, je.text, expected);
+	return root;
+}
+
 int spht_costs_load(struct spht_costs *c, const char *path, struct spht_error *err)
 {
-	bool builtin = !strcmp(path, "default");
-	json_error_t je;
-	json_t *root = builtin ? json_loads(spht_costs_default, JSON_REJECT_DUPLICATES, &je)
-			       : json_load_file(path, JSON_REJECT_DUPLICATES, &je);
+	json_t *root = read_profile(path, err);
 	int ret;
 
 	memset(c, 0, sizeof(*c));
-	if (!root) {
-		spht_error_set(err, "%s: line %d: %s; expected a cost profile (JSON)", path,
-			       je.line, je.text);
+	if (!root)
 		return -1;
-	}
 	ret = parse(c, root, path, err);
 	json_decref(root);
 	return ret;

@@ -100,6 +100,16 @@ static json_t *fidelity_json(const struct spht_fidelity *f)
 	return o;
 }
 
+/* KVM's own count against the recording's; null where it was not read. */
+static json_t *counters_json(const struct spht_recording *r)
+{
+	if (!r->has_pf_taken)
+		return json_null();
+	return json_pack("{s:I, s:I, s:I, s:I}", "pf_taken", (json_int_t)r->pf_taken, "recorded",
+			 (json_int_t)r->pf_counted, "cached_mmio", (json_int_t)r->pf_mmio,
+			 "difference", (json_int_t)(r->pf_taken - r->pf_counted));
+}
+
 json_t *spht_json_row(const struct spht_row *row, const struct spht_recording *rec,
 		      const struct spht_result *res, enum spht_world knowledge)
 {
@@ -108,7 +118,7 @@ json_t *spht_json_row(const struct spht_row *row, const struct spht_recording *r
 
 	for (unsigned int i = 0; i < row->nr; i++)
 		json_object_set_new(o, row->f[i].name, field_value(&row->f[i]));
-	for (unsigned int b = 0; b < SPHT_SLACK_BINS; b++)
+	for (unsigned int b = 0; rec->stats.has_exits && b < SPHT_SLACK_BINS; b++)
 		if (res->world[knowledge].slack[b])
 			last = b + 1;
 	for (unsigned int b = 0; b < last; b++)
@@ -116,6 +126,7 @@ json_t *spht_json_row(const struct spht_row *row, const struct spht_recording *r
 				      json_integer((json_int_t)res->world[knowledge].slack[b]));
 	/* Bin b counts uses that came [2^b, 2^(b+1)) ns after the entry was ready. */
 	json_object_set_new(o, "slack_log2_ns", slack);
+	json_object_set_new(o, "kvm_counters", counters_json(rec));
 	json_object_set_new(o, "fidelity", fidelity_json(spht_observed_fidelity(rec->observed)));
 	return o;
 }

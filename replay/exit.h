@@ -73,6 +73,9 @@ enum spht_exit_kind {
 	SPHT_EXIT_WINDOW, /* kvm_exit .. kvm_entry of one vCPU thread */
 	SPHT_EXIT_LOOSE, /* shadow-MMU events of no vCPU window (other threads) */
 	SPHT_EXIT_LOSS, /* the recording lost events here */
+	/* Where threads overlap (order.h): */
+	SPHT_EXIT_SEEN, /* a raced window as its fault came; the window itself follows */
+	SPHT_EXIT_PIECE, /* operations of a window that are not at its own place */
 };
 
 struct spht_exit {
@@ -80,6 +83,8 @@ struct spht_exit {
 	uint8_t cls; /* enum spht_class */
 	uint8_t sub; /* enum spht_emul_sub */
 	bool is_pf;
+	bool refault; /* follows a guest fault on its page: METRICS section 1 */
+	bool raced; /* other threads worked between the fault and this window's work */
 	bool preamble; /* state from before a cut's window: counts in nothing */
 	bool nopaging; /* no walk: the guest runs without paging */
 	bool cr3_load; /* the guest loaded CR3 */
@@ -114,6 +119,7 @@ struct spht_assemble_stats {
 	uint64_t refault; /* part of HIDDEN + AD: METRICS section 1 */
 	uint64_t lost_events; /* known counts only */
 	uint64_t lost_unknown; /* gaps of unknown size */
+	uint64_t unordered; /* pieces of work that could not wait for their turn (order.h) */
 	uint64_t mode_skipped; /* #PF exits under 32-bit, PAE or 5-level roots */
 	uint64_t mode_5level, mode_pae, mode_32bit;
 	uint64_t unknown_events;
@@ -126,8 +132,8 @@ struct spht_assemble;
 
 /*
  * @has_exits: the recording has kvm_exit/kvm_entry; without (kvm_pvm) a walk
- * opens a window.  @deliver gets every exit in the order of its end; returning
- * non-zero stops.
+ * opens a window.  @deliver gets every exit in the order of its work on shared
+ * tables (order.h), those of one thread in their own; returning non-zero stops.
  */
 struct spht_assemble *spht_assemble_open(bool has_exits,
 					 int (*deliver)(void *arg, const struct spht_exit *exit,
@@ -135,6 +141,8 @@ struct spht_assemble *spht_assemble_open(bool has_exits,
 					 void *arg);
 /* Only vCPU threads in @tids (and threads that are no vCPU) take part.  Copied. */
 int spht_assemble_select(struct spht_assemble *a, const int32_t *tids, size_t nr);
+/* At the end: -1 with @err set where one of them is no vCPU of the recording. */
+int spht_assemble_check_selected(const struct spht_assemble *a, struct spht_error *err);
 /* Feeds one event.  Returns 0 or -1 with @err set. */
 int spht_assemble_event(struct spht_assemble *a, const struct spht_event *ev,
 			struct spht_error *err);

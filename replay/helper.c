@@ -33,21 +33,26 @@ static void request(struct spht_host *host, uint64_t space, uint64_t vpn)
 {
 	struct spht_whatif *w = (struct spht_whatif *)host;
 	struct spht_wregion *r = find_region(w, space, vpn);
-	struct spht_request *q, req = {space, vpn, w->now_ns, SPHT_NO_ID, 0, false};
+	struct spht_account *book = spht_w_book(w, w->outside);
+	struct spht_request *q, req = {.space = space,
+				       .vpn = vpn,
+				       .t_ns = w->now_ns,
+				       .page = SPHT_NO_ID,
+				       .outside = w->outside};
 
-	w->acc->generated++;
+	book->generated++;
 	if (r) {
 		req.page = r->page;
 		req.index = (uint16_t)spht_vpn_index(vpn, r->leaf_level);
 		if (spht_bit(w->pages[r->page].queued, req.index) ||
 		    (w->busy && w->job.page == r->page && w->job.index == req.index) ||
 		    spht_w_reaches(w, r->path, r->page, r->leaf_level, req.index, vpn)) {
-			w->acc->duplicate++;
+			book->duplicate++;
 			return;
 		}
 	}
 	if (w->q_live >= w->c->costs->queue_limit || w->q_len == w->q_cap) {
-		w->acc->queue_full++;
+		book->queue_full++;
 		return;
 	}
 	q = &w->queue[(w->q_head + w->q_len++) & (w->q_cap - 1)];
@@ -76,7 +81,7 @@ void spht_helper_close(struct spht_whatif *w)
 
 /* KVM's prefetch on the helper's own fault path, over what the world shows. */
 static void build_neighbours(struct spht_whatif *w, const struct spht_wregion *r,
-			     unsigned int index, uint64_t ready_ns)
+			     unsigned int index, uint64_t ready_ns, bool outside)
 {
 	struct spht_mmu_page *p = &w->mmu.pages[r->page];
 	unsigned int base = index & ~(w->c->window - 1);
@@ -94,13 +99,13 @@ static void build_neighbours(struct spht_whatif *w, const struct spht_wregion *r
 		spht_bit_set(w->pages[r->page].side, i);
 		w->pages[r->page].ready_ns[i] = ready_ns;
 		spht_bit_clear(w->pages[r->page].lack, i);
-		w->acc->side_built++;
+		spht_w_book(w, outside)->side_built++;
 	}
 }
 
 /* Puts the entry where the guest will find it.  False: memory is short. */
 static bool install(struct spht_whatif *w, const struct spht_wregion *r, unsigned int index,
-		    uint64_t vpn, uint64_t ready_ns)
+		    uint64_t vpn, uint64_t ready_ns, bool outside)
 {
 	struct spht_wpage *p = &w->pages[r->page];
 	uint8_t st = spht_w_state(w, r->table, index);
@@ -112,7 +117,7 @@ static bool install(struct spht_whatif *w, const struct spht_wregion *r, unsigne
 	if (!w->mmu.pages[r->page].exists) {
 		spht_mmu_create(&w->mmu, r->page, 0);
 		p->by_helper = !r->direct;
-		w->acc->pages_created++;
+		spht_w_book(w, outside)->pages_created++;
 	}
 	if (spht_mmu_link_path(&w->mmu, r->path, r->page, r->leaf_level, vpn))
 		return false;
@@ -120,13 +125,15 @@ static bool install(struct spht_whatif *w, const struct spht_wregion *r, unsigne
 	if (!spht_bit(w->mmu.pages[r->page].present, index))
 		spht_mmu_set(&w->mmu, r->page, index, st & SPHT_GPTE_WRITABLE);
 	/* Built before and no longer reachable: that one was never used. */
-	w->acc->zapped_unused += spht_bit(p->helper, index);
+	spht_w_book(w, spht_w_outside(p, SPHT_OUTSIDE_BUILT, index))->zapped_unused +=
+		spht_bit(p->helper, index);
 	spht_bit_set(p->helper, index);
+	spht_w_tag(w, p, SPHT_OUTSIDE_BUILT, index, outside);
 	spht_bit_clear(p->side, index);
 	spht_bit_clear(p->lack, index);
 	p->ready_ns[index] = ready_ns;
 	spht_w_list(w, r->table, r->page);
-	build_neighbours(w, r, index, ready_ns);
+	build_neighbours(w, r, index, ready_ns, outside);
 	return true;
 }
 
@@ -134,18 +141,19 @@ static bool install(struct spht_whatif *w, const struct spht_wregion *r, unsigne
 static void finish_job(struct spht_whatif *w)
 {
 	struct spht_wregion *r = find_region(w, w->job.space, w->job.vpn);
+	struct spht_account *book = spht_w_book(w, w->job.outside);
 	unsigned int index = w->job.index;
 
 	w->busy = false;
 	w->free_ns = w->done_ns;
 	if (!r || r->page != w->job.page || !spht_w_legal(w, spht_w_state(w, r->table, index)) ||
 	    spht_w_reaches(w, r->path, r->page, r->leaf_level, index, w->job.vpn)) {
-		w->acc->build_failed++;
+		book->build_failed++;
 		outcome(w, &w->job, SPHT_OUTCOME_REFUSED);
 		return;
 	}
-	w->acc->built++;
-	if (!install(w, r, index, w->job.vpn, w->done_ns))
+	book->built++;
+	if (!install(w, r, index, w->job.vpn, w->done_ns, w->job.outside))
 		w->no_memory = true;
 	outcome(w, &w->job, SPHT_OUTCOME_BUILT);
 }
@@ -155,38 +163,39 @@ static void start_job(struct spht_whatif *w, struct spht_request *q, uint64_t st
 {
 	const struct spht_costs *c = w->c->costs;
 	struct spht_wregion *r = find_region(w, q->space, q->vpn);
+	struct spht_account *book = spht_w_book(w, q->outside);
 	uint64_t *refused = NULL;
 	uint8_t st;
 
 	if (q->page != SPHT_NO_ID)
 		spht_bit_clear(w->pages[q->page].queued, q->index);
 	if (!r) {
-		refused = &w->acc->unknown;
+		refused = &book->unknown;
 	} else {
 		q->page = r->page;
 		q->index = (uint16_t)spht_vpn_index(q->vpn, r->leaf_level);
 		st = spht_w_state(w, r->table, q->index);
 		if (spht_w_reaches(w, r->path, r->page, r->leaf_level, q->index, q->vpn))
-			refused = &w->acc->duplicate;
+			refused = &book->duplicate;
 		else if (!(st & SPHT_GPTE_DECIDED))
-			refused = &w->acc->unknown;
+			refused = &book->unknown;
 		else if (!spht_w_legal(w, st))
-			refused = &w->acc->illegal;
+			refused = &book->illegal;
 	}
-	w->acc->helper_busy_ns += c->helper_read_ns;
+	book->helper_busy_ns += c->helper_read_ns;
 	if (refused) {
 		++*refused;
 		w->free_ns = start + c->helper_read_ns;
 		outcome(w, q, SPHT_OUTCOME_REFUSED);
 		return;
 	}
-	w->acc->issued++;
+	book->issued++;
 	w->job = *q;
 	w->busy = true;
 	w->done_ns = start + c->helper_read_ns + c->helper_build_ns;
 	if (!w->mmu.pages[r->page].exists)
 		w->done_ns += c->helper_page_ns;
-	w->acc->helper_busy_ns += w->done_ns - start - c->helper_read_ns;
+	book->helper_busy_ns += w->done_ns - start - c->helper_read_ns;
 }
 
 void spht_helper_run(struct spht_whatif *w, uint64_t ns)
@@ -231,8 +240,8 @@ void spht_helper_demand(struct spht_whatif *w, uint32_t page, unsigned int index
 	if (w->busy && w->job.page == page && w->job.index == index) {
 		w->busy = false;
 		w->free_ns = w->done_ns;
-		w->acc->built++;
-		w->acc->used_late++;
+		spht_w_book(w, w->job.outside)->built++;
+		spht_w_book(w, w->job.outside)->used_late++;
 		outcome(w, &w->job, SPHT_OUTCOME_LATE);
 	}
 	if (!spht_bit(w->pages[page].queued, index))
@@ -242,7 +251,7 @@ void spht_helper_demand(struct spht_whatif *w, uint32_t page, unsigned int index
 
 		if (q->dead || q->page != page || q->index != index)
 			continue;
-		cancel(w, q, &w->acc->cancelled_demand);
+		cancel(w, q, &spht_w_book(w, q->outside)->cancelled_demand);
 		outcome(w, q, SPHT_OUTCOME_LATE);
 		return;
 	}
@@ -254,27 +263,34 @@ void spht_helper_zapped(struct spht_whatif *w, uint32_t page)
 		struct spht_request *q = &w->queue[(w->q_head + i) & (w->q_cap - 1)];
 
 		if (!q->dead && q->page == page)
-			cancel(w, q, &w->acc->cancelled_zap);
+			cancel(w, q, &spht_w_book(w, q->outside)->cancelled_zap);
 	}
 }
 
 void spht_helper_grant(struct spht_whatif *w, const struct spht_step *s)
 {
 	const struct spht_wregion *r = &w->regions[s->region];
+	struct spht_account *book = spht_w_book(w, w->outside);
 
-	w->acc->generated++;
-	w->acc->issued++;
-	w->acc->built++;
-	if (!install(w, r, s->index, s->vpn, w->now_ns))
+	book->generated++;
+	book->issued++;
+	book->built++;
+	if (!install(w, r, s->index, s->vpn, w->now_ns, w->outside))
 		w->no_memory = true;
 }
 
 void spht_helper_end(struct spht_whatif *w)
 {
-	w->acc->pending_end = w->q_live;
-	w->acc->in_progress_end = w->busy;
-	for (uint32_t i = 0; i < w->mmu.nr; i++)
-		for (unsigned int k = 0; k < SPHT_MMU_WORDS; k++)
-			w->acc->resident_unused +=
-				(unsigned int)__builtin_popcountll(w->pages[i].helper[k]);
+	for (uint32_t i = 0; i < w->q_len; i++) {
+		const struct spht_request *q = &w->queue[(w->q_head + i) & (w->q_cap - 1)];
+
+		if (!q->dead)
+			spht_w_book(w, q->outside)->pending_end++;
+	}
+	if (w->busy)
+		spht_w_book(w, w->job.outside)->in_progress_end++;
+	for (uint32_t i = 0; i < w->mmu.nr; i++) {
+		w->acc->resident_unused += spht_w_count_built(&w->pages[i], false);
+		w->rest.resident_unused += spht_w_count_built(&w->pages[i], true);
+	}
 }

@@ -4,7 +4,10 @@
 
 #include "replay/observe.h"
 
-/* Inside of the observed MMU: observe.c (state), resolve.c (where), check.c (fidelity, evidence). */
+/*
+ * Inside of the observed MMU: observe.c (exits), observe-ops.c (their operations), resolve.c
+ * (where), check.c (fidelity, evidence).
+ */
 
 #define SPHT_INFO_CHUNK  32u
 #define SPHT_INFO_CHUNKS (SPHT_PT_ENTRIES / SPHT_INFO_CHUNK)
@@ -43,6 +46,7 @@ struct spht_obs_vcpu {
 	uint32_t role; /* of its last root; SPHT_NO_ID: none yet */
 	uint32_t cow_page; /* entry of the last guest fault that found one; SPHT_NO_ID: none */
 	uint16_t cow_index;
+	int8_t seen; /* SPHT_EXIT_SEEN: what was believed of the entry as its fault came */
 	bool root_sure; /* no CR3 load since the root was last told */
 	bool used;
 };
@@ -121,6 +125,13 @@ struct spht_obs_info *spht_obs_info(struct spht_observed *o, uint32_t page, unsi
 int spht_obs_assume(struct spht_observed *o, uint32_t page);
 int spht_obs_drop(struct spht_observed *o, uint32_t page, unsigned int index);
 
+/*
+ * observe-ops.c: what KVM did, in its order.  @v, @w: whose fault it was and where,
+ * NULL and nowhere for others'.
+ */
+int spht_obs_apply(struct spht_observed *o, struct spht_obs_vcpu *v, struct spht_obs_where *w,
+		   const struct spht_exit *x);
+
 /* resolve.c */
 uint32_t spht_obs_page(struct spht_observed *o, gfn_t gfn, uint32_t role);
 uint32_t spht_obs_first_page(const struct spht_observed *o, gfn_t gfn);
@@ -142,6 +153,9 @@ int spht_obs_owner(struct spht_observed *o, struct spht_obs_where *w);
 int spht_obs_got_unsync(const struct spht_observed *o, const struct spht_exit *x, uint32_t page);
 
 /* check.c */
+/* SPHT_BELIEF_* of the faulting entry, -1: it cannot be known. */
+int spht_obs_believe(struct spht_observed *o, const struct spht_obs_where *w,
+		     const struct spht_exit *x);
 int spht_obs_check_fault(struct spht_observed *o, struct spht_obs_vcpu *v, struct spht_obs_where *w,
 			 const struct spht_exit *x);
 int spht_obs_leaf_evidence(struct spht_observed *o, const struct spht_obs_where *w,

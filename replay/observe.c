@@ -11,40 +11,6 @@ int spht_out_of_memory(struct spht_error *err)
 	return -1;
 }
 
-void spht_fidelity_sides(const struct spht_fidelity *f, struct spht_fidelity_sides *s)
-{
-	s->absent[0] = f->prefetched[0];
-	s->absent[1] = f->prefetched[0] + f->prefetched[1];
-	s->present[0] = f->kept[0] + f->spurious[0];
-	s->present[1] = s->present[0] + f->kept[1] + f->spurious[1];
-	for (unsigned int c = 0; c < SPHT_CLASS_NR; c++) {
-		s->absent[0] += f->pbit[c][0][SPHT_BELIEF_ABSENT];
-		s->present[0] += f->pbit[c][1][SPHT_BELIEF_WEAK];
-		for (unsigned int b = 0; b < SPHT_BELIEF_NR; b++) {
-			s->absent[1] += f->pbit[c][0][b];
-			s->present[1] += f->pbit[c][1][b];
-		}
-	}
-}
-
-void spht_fidelity_score(const struct spht_fidelity *f, uint64_t *agreed, uint64_t *all)
-{
-	struct spht_fidelity_sides s;
-
-	spht_fidelity_sides(f, &s);
-	*agreed = s.absent[0] + s.present[0];
-	*all = s.absent[1] + s.present[1];
-}
-
-bool spht_fidelity_passes(const struct spht_fidelity *f)
-{
-	struct spht_fidelity_sides s;
-
-	spht_fidelity_sides(f, &s);
-	return s.absent[0] * 100 >= s.absent[1] * SPHT_FIDELITY_MIN_PERCENT &&
-	       s.present[0] * 100 >= s.present[1] * SPHT_FIDELITY_MIN_PERCENT;
-}
-
 struct spht_observed *spht_observed_open(const struct spht_role_layout *layout, unsigned int window)
 {
 	struct spht_observed *o = calloc(1, sizeof(*o));
@@ -102,29 +68,6 @@ struct spht_obs_info *spht_obs_info(struct spht_observed *o, uint32_t page, unsi
 	return *c ? *c + index % SPHT_INFO_CHUNK : NULL;
 }
 
-static int do_set(struct spht_observed *o, uint8_t kind, uint32_t page, unsigned int index,
-		  gfn_t gfn, uint64_t spte)
-{
-	struct spht_obs_info *info = spht_obs_info(o, page, index);
-
-	if (!info)
-		return -1;
-	if (info->gfn != (uint32_t)gfn)
-		info->in_rmap = false;
-	if ((spte & SPHT_PTE_W) && spht_obs_rmap_add(o, gfn, page, index, info))
-		return -1;
-	info->spte = spte;
-	info->gfn = (uint32_t)gfn;
-	info->preamble = false;
-	info->step = o->step;
-	info->proven = false;
-	spht_mmu_set(&o->mmu, page, index, spte & SPHT_PTE_W);
-	if (spht_steps_do(&o->steps, kind, page, index, spte & SPHT_PTE_W))
-		return -1;
-	info->prefetch_do = kind == SPHT_DO_PREFETCH ? o->steps.nr_do : 0;
-	return 0;
-}
-
 /* A page that is older than the trace: it exists, its entries are unknown. */
 int spht_obs_assume(struct spht_observed *o, uint32_t page)
 {
@@ -147,232 +90,6 @@ static int drop_all(struct spht_observed *o, uint32_t page)
 		if (spht_mmu_present(&o->mmu, page, i) && spht_obs_drop(o, page, i))
 			return -1;
 	return 0;
-}
-
-/*
- * Binds a frame of SPTEs to its shadow page.  SPTEs that a cut's preamble
- * recorded on the frame now have a place; the page's other entries are absent.
- */
-static int bind_frame(struct spht_observed *o, uint64_t frame, uint32_t page)
-{
-	uint32_t id;
-
-	if (o->pages[page].frame == frame + 1)
-		return 0;
-	id = spht_idmap_get(&o->frames, frame, 0);
-	if (id == SPHT_NO_ID || spht_obs_grow_frames(o, id))
-		return -1;
-	/* Another page's SPTEs were here before: it is bound no more. */
-	if (o->frame_page[id])
-		o->pages[o->frame_page[id] - 1].frame = 0;
-	o->frame_page[id] = page + 1;
-	o->pages[page].frame = frame + 1;
-	if (!o->nr_pending || !o->pages[page].preamble)
-		return 0;
-	o->pages[page].preamble = false;
-	memset(o->mmu.pages[page].unknown, 0, sizeof(o->mmu.pages[page].unknown));
-	for (size_t i = 0; i < o->nr_pending; i++) {
-		unsigned int index = SPHT_PT_INDEX(o->pending[i].sptep >> 3);
-		struct spht_obs_info *info;
-
-		if (o->pending[i].sptep >> SPHT_PAGE_SHIFT != frame)
-			continue;
-		if (do_set(o, SPHT_DO_PROVE, page, index, o->pending[i].gfn, o->pending[i].spte))
-			return -1;
-		info = spht_obs_info(o, page, index);
-		info->preamble = true;
-	}
-	return 0;
-}
-
-static int op_get(struct spht_observed *o, struct spht_obs_vcpu *v, const struct spht_op *op,
-		  bool preamble)
-{
-	uint32_t page = spht_obs_page(o, op->gfn, op->role);
-	unsigned int level = spht_role_level(o->shadow.layout, op->role);
-	struct spht_mmu_page *p;
-	bool seen;
-
-	if (spht_role_nested(o->shadow.layout, op->role))
-		o->nested = true;
-	if (page == SPHT_NO_ID || o->nested)
-		return -1;
-	p = &o->mmu.pages[page];
-	seen = o->pages[page].seen;
-	o->pages[page].seen = true;
-	if (preamble) {
-		/* Faults can be resolved before the first root is loaded after the cut. */
-		if (level == 4)
-			o->role = spht_shadow_role(&o->shadow, page);
-		o->pages[page].preamble = true;
-		if (spht_obs_assume(o, page))
-			return -1;
-		p->unsync = op->unsync;
-		return 0;
-	}
-	if (seen || op->created)
-		o->fid.get_page[p->exists][op->created]++;
-	else
-		o->fid.unknown_start++;
-	if (op->created) {
-		if (p->exists && spht_steps_do(&o->steps, SPHT_DO_ZAP, page, 0, false))
-			return -1;
-		spht_mmu_zap(&o->mmu, page);
-		spht_mmu_create(&o->mmu, page, o->step);
-		o->pages[page].preamble = false;
-		if (spht_steps_do(&o->steps, SPHT_DO_CREATE, page, 0, false) ||
-		    (!spht_role_direct(o->shadow.layout, op->role) &&
-		     spht_obs_write_protect(o, op->gfn)))
-			return -1;
-	} else {
-		if (spht_obs_assume(o, page))
-			return -1;
-		/* Found unsync: kvm_mmu_find_shadow_page syncs it in place, without an event. */
-		p->unsync = op->unsync;
-		if (op->unsync)
-			o->pages[page].last_sync = o->step;
-	}
-	if (v && level == 4)
-		spht_obs_root_load(o, v, page);
-	return 0;
-}
-
-/*
- * SPTEs belong to the leaf of the fault's walk once the entry was requested;
- * elsewhere (INVLPG, injected #PF) to the page that owns the frame.
- */
-static int op_set(struct spht_observed *o, struct spht_obs_where *w, const struct spht_op *op,
-		  bool requested, bool preamble)
-{
-	unsigned int index = SPHT_PT_INDEX(op->sptep >> 3);
-	uint64_t frame = op->sptep >> SPHT_PAGE_SHIFT;
-	uint8_t kind;
-	uint32_t page;
-
-	if (preamble)
-		return spht_obs_pend(o, op);
-	if (requested && w->has_leaf && op->level == w->leaf_level) {
-		bool demand = index == w->index && !w->demand_done;
-
-		page = w->page;
-		/* Its creation was lost: it exists all the same. */
-		if (spht_obs_assume(o, page) || bind_frame(o, frame, page))
-			return -1;
-		kind = demand ? SPHT_DO_SET : SPHT_DO_PREFETCH;
-		if (demand)
-			w->demand_done = true;
-		else if (spht_obs_prefetched(o, w, index, op))
-			return -1;
-		return do_set(o, kind, page, index, op->gfn, op->spte);
-	}
-	page = spht_idmap_find(&o->frames, frame, 0);
-	if (page == SPHT_NO_ID || !o->frame_page[page]) {
-		o->fid.unbound++;
-		return 0;
-	}
-	page = o->frame_page[page] - 1;
-	if (!o->mmu.pages[page].exists) {
-		o->fid.unbound++;
-		return 0;
-	}
-	return do_set(o, SPHT_DO_REFRESH, page, index, op->gfn, op->spte);
-}
-
-static int op_page(struct spht_observed *o, const struct spht_op *op)
-{
-	uint32_t page = spht_obs_page(o, op->gfn, op->role);
-	struct spht_mmu_page *p;
-
-	if (page == SPHT_NO_ID)
-		return -1;
-	p = &o->mmu.pages[page];
-	switch (op->kind) {
-	case SPHT_OP_ZAP:
-		/* A root zapped in use shows again when it is freed: its successor may be there. */
-		if (!p->exists || (op->role >> o->shadow.layout->invalid_bit & 1))
-			return 0;
-		spht_mmu_zap(&o->mmu, page);
-		return spht_steps_do(&o->steps, SPHT_DO_ZAP, page, 0, false);
-	case SPHT_OP_SYNC:
-		/* Also printed when an unsync page is zapped, after its zap: not a sync. */
-		if (!p->exists)
-			return 0;
-		p->unsync = false;
-		p->sync_pos = o->step;
-		o->pages[page].last_sync = o->step;
-		if (spht_obs_write_protect(o, op->gfn))
-			return -1;
-		return spht_steps_do(&o->steps, SPHT_DO_SYNC, page, 0, false);
-	default:
-		if (spht_obs_assume(o, page))
-			return -1;
-		p->unsync = true;
-		return spht_steps_do(&o->steps, SPHT_DO_UNSYNC, page, 0, false);
-	}
-}
-
-/*
- * Pages on a path that KVM just used exist, whether their creation was seen or
- * not.  The root is left alone: which one it is may be a guess.
- */
-static int assume_path(struct spht_observed *o, uint32_t path)
-{
-	uint32_t l3 = spht_path_l3(&o->shadow, path), l2 = spht_path_l2(&o->shadow, path);
-
-	if (l3 != SPHT_NO_ID && spht_obs_assume(o, l3))
-		return -1;
-	return l2 != SPHT_NO_ID ? spht_obs_assume(o, l2) : 0;
-}
-
-/* KVM linked the path to the fault's leaf; a zap that comes later takes it apart again. */
-static int link_leaf(struct spht_observed *o, struct spht_obs_where *w)
-{
-	if (!w->has_leaf || w->linked)
-		return 0;
-	w->linked = true;
-	if (assume_path(o, w->path))
-		return -1;
-	return spht_mmu_link_path(&o->mmu, w->path, w->page, w->leaf_level, w->vpn);
-}
-
-static int apply_ops(struct spht_observed *o, struct spht_obs_vcpu *v, struct spht_obs_where *w,
-		     const struct spht_exit *x)
-{
-	bool requested = false;
-
-	for (size_t i = 0; i < x->nr_ops; i++) {
-		const struct spht_op *op = &x->ops[i];
-		int ret = 0;
-
-		switch (op->kind) {
-		case SPHT_OP_GET:
-			spht_obs_check_leaf(o, w, op);
-			ret = op_get(o, v, op, x->preamble);
-			/* Made for this very fault: nothing was in it, whatever a loss left open. */
-			if (op->created && w->has_leaf &&
-			    spht_obs_page(o, op->gfn, op->role) == w->page)
-				w->before = w->unknown = 0;
-			break;
-		case SPHT_OP_SET:
-			ret = requested ? link_leaf(o, w) : 0;
-			if (!ret)
-				ret = op_set(o, w, op, requested, x->preamble);
-			break;
-		case SPHT_OP_REQUESTED:
-			requested = true;
-			break;
-		case SPHT_OP_ZAP_ALL:
-			spht_mmu_zap_all(&o->mmu);
-			ret = spht_steps_do(&o->steps, SPHT_DO_ZAP_ALL, 0, 0, false);
-			break;
-		default:
-			ret = op_page(o, op);
-			break;
-		}
-		if (ret)
-			return -1;
-	}
-	return requested ? link_leaf(o, w) : 0;
 }
 
 /* An emulated store into a tracked table unlinks what hung there (kvm_mmu_pte_write). */
@@ -412,6 +129,9 @@ static int guest_fault(struct spht_observed *o, struct spht_obs_vcpu *v,
 	/* Said to the what-ifs even where nothing is there: a helper may have built it. */
 	if (injected_p && o->mmu.pages[w->page].unsync)
 		return spht_obs_drop(o, w->page, w->index);
+	/* Another vCPU may have made it since. */
+	if (x->raced && v->seen == SPHT_BELIEF_ABSENT)
+		return 0;
 	if (!(x->pfec & SPHT_PF_P) && spht_mmu_present(&o->mmu, w->page, w->index))
 		return spht_obs_drop(o, w->page, w->index);
 	return 0;
@@ -496,16 +216,42 @@ static int invalidated(struct spht_observed *o, struct spht_obs_vcpu *v)
 	return spht_obs_drop(o, page, v->cow_index);
 }
 
+static const struct spht_obs_where nowhere = {
+	.space = SPHT_NO_ID,
+	.region = SPHT_NO_ID,
+	.path = SPHT_NO_ID,
+	.page = SPHT_NO_ID,
+	.table = SPHT_NO_ID,
+};
+
+/*
+ * A fault has come; other threads work before its vCPU does.  What the
+ * hardware found is to be held against the entry as it is now.
+ */
+static int on_seen(struct spht_observed *o, const struct spht_exit *x)
+{
+	struct spht_obs_vcpu *v = spht_obs_vcpu(o, x->vcpu);
+	uint64_t root_unknown = o->fid.root_unknown;
+	struct spht_obs_where w = nowhere;
+
+	if (!v || spht_obs_resolve(o, v, &w, x))
+		return -1;
+	o->fid.root_unknown = root_unknown; /* the window will count it */
+	v->seen = -1;
+	/* A page that nobody has named yet may be older than the recording. */
+	if (w.has_leaf && (o->mmu.pages[w.page].exists || o->pages[w.page].seen))
+		v->seen = (int8_t)spht_obs_believe(o, &w, x);
+	return 0;
+}
+
 static int on_window(struct spht_observed *o, const struct spht_exit *x)
 {
 	struct spht_obs_vcpu *v = spht_obs_vcpu(o, x->vcpu);
-	struct spht_obs_where w;
+	struct spht_obs_where w = nowhere;
 	uint64_t window;
 
 	if (!v)
 		return -1;
-	memset(&w, 0, sizeof(w));
-	w.space = w.region = w.path = w.page = w.table = SPHT_NO_ID;
 	if (v->t_entry && x->t_exit > v->t_entry)
 		v->gap_ns += x->t_exit - v->t_entry;
 	v->t_entry = x->t_entry;
@@ -525,7 +271,7 @@ static int on_window(struct spht_observed *o, const struct spht_exit *x)
 		return -1;
 	if (x->invlpg && invalidated(o, v))
 		return -1;
-	if (apply_ops(o, v, &w, x))
+	if (spht_obs_apply(o, v, &w, x))
 		return -1;
 	if (x->store_known && emulated_store(o, x))
 		return -1;
@@ -567,10 +313,19 @@ int spht_observed_exit(void *observed, const struct spht_exit *x, struct spht_er
 {
 	struct spht_observed *o = observed;
 	struct spht_obs_where w = {.page = SPHT_NO_ID};
+	struct spht_obs_vcpu *v = NULL;
 	int ret = 0;
 
-	if (x->kind == SPHT_EXIT_WINDOW) {
+	if (x->kind == SPHT_EXIT_PIECE) {
+		v = spht_obs_vcpu(o, x->vcpu);
+		ret = v ? 0 : -1;
+	}
+	if (ret) {
+		;
+	} else if (x->kind == SPHT_EXIT_WINDOW) {
 		ret = on_window(o, x);
+	} else if (x->kind == SPHT_EXIT_SEEN) {
+		ret = on_seen(o, x);
 	} else if (!spht_steps_add(&o->steps)) {
 		ret = -1;
 	} else {
@@ -582,7 +337,7 @@ int spht_observed_exit(void *observed, const struct spht_exit *x, struct spht_er
 			o->steps.v[o->step].flags |= SPHT_STEP_LOSS;
 			ret = on_loss(o);
 		} else {
-			ret = apply_ops(o, NULL, &w, x);
+			ret = spht_obs_apply(o, v, &w, x);
 		}
 	}
 	if (ret && o->nested) {

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "replay/kvmstats.h"
 #include "replay/recording.h"
 #include "spht_trace.h"
 
@@ -52,16 +53,68 @@ static bool has_kvm_exit(const struct spht_reader *reader)
 	return false;
 }
 
+/* Windows that begin in the region of interest, as assemble counts all of them. */
+static void count_window(struct spht_assemble_stats *c, const struct spht_exit *x)
+{
+	c->exits_total++;
+	c->by_class[x->cls] += x->cls != SPHT_CLASS_NONE;
+	c->emul_sub[x->sub]++;
+	c->nopaging += x->nopaging;
+	c->refault += x->refault;
+	c->mode_skipped += x->is_pf && x->cls == SPHT_CLASS_NONE;
+}
+
+/*
+ * KVM's pf_taken counts in kvm_mmu_do_page_fault(), which a fault on a cached
+ * MMIO entry, told by the error code's bit for reserved bits, does not reach
+ * (arch/x86/kvm/mmu/mmu.c:kvm_mmu_page_fault).
+ */
+static void compare_counter(struct spht_recording *r, const struct spht_exit *x)
+{
+	if (!x->is_pf || x->t_exit < r->pf_from || x->t_exit > r->pf_to)
+		return;
+	if (x->pfec & SPHT_PF_RSVD)
+		r->pf_mmio++;
+	else
+		r->pf_counted++;
+}
+
+static int on_counted_exit(void *arg, const struct spht_exit *x, struct spht_error *err)
+{
+	struct spht_recording *r = arg;
+
+	if (x->kind == SPHT_EXIT_WINDOW) {
+		compare_counter(r, x);
+		if (spht_roi_has(&r->roi, x->t_exit))
+			count_window(&r->counted, x);
+	}
+	return spht_observed_exit(r->observed, x, err);
+}
+
+/* Marks are of the VM that is followed. */
+static bool is_followed(const struct spht_load_options *opt, int32_t tid)
+{
+	for (size_t i = 0; i < opt->nr_vm; i++)
+		if (opt->vm[i] == tid)
+			return true;
+	return !opt->nr_vm;
+}
+
 static int feed(struct spht_recording *r, struct spht_reader *reader, struct spht_assemble *a,
 		const struct spht_load_options *opt, struct spht_error *err)
 {
+	const struct spht_event_type *types;
 	const struct spht_event *ev;
 	struct spht_error damage;
+	unsigned int nr_types;
 	uint64_t n = 0;
 	int ret;
 
+	types = spht_reader_types(reader, &nr_types);
 	while ((ret = spht_reader_next(reader, &ev, &damage)) > 0) {
 		r->notifier_events += ev->id == SPHT_EV_UNMAP_HVA_RANGE;
+		if (ev->id == SPHT_EV_PIO && is_followed(opt, ev->pid))
+			spht_roi_event(&r->roi, &types[ev->type], ev);
 		if (spht_assemble_event(a, ev, err))
 			return -1;
 		if (opt->progress && !(++n & (PROGRESS_EVENTS - 1)))
@@ -79,13 +132,20 @@ static int feed(struct spht_recording *r, struct spht_reader *reader, struct sph
 	return spht_assemble_finish(a, err);
 }
 
+uint64_t spht_recording_pf(const struct spht_recording *r)
+{
+	uint64_t pf = r->stats.mode_skipped;
+
+	for (unsigned int c = 0; c < SPHT_CLASS_NR; c++)
+		pf += r->stats.by_class[c];
+	return pf;
+}
+
 static int check_guest(const struct spht_recording *r, struct spht_error *err)
 {
 	const struct spht_assemble_stats *st = &r->stats;
-	uint64_t pf = st->mode_skipped;
+	uint64_t pf = spht_recording_pf(r);
 
-	for (unsigned int c = 0; c < SPHT_CLASS_NR; c++)
-		pf += st->by_class[c];
 	if (!pf) {
 		spht_error_set(err,
 			       "%s: no page-fault exit in it; record a running guest under shadow "
@@ -106,37 +166,82 @@ static int check_guest(const struct spht_recording *r, struct spht_error *err)
 	return -1;
 }
 
+/* The kernel's own description, where it was recorded, before what is known of its version. */
+static const struct spht_role_layout *find_layout(struct spht_recording *r, const json_t *h,
+						  struct spht_error *err)
+{
+	const json_t *fields = json_object_get(json_object_get(h, "kvm"), "role");
+	struct spht_error why;
+
+	if (!fields || json_is_null(fields))
+		return spht_role_layout(r->host_kernel, err);
+	if (!spht_role_from_json(fields, &r->role, &why))
+		return &r->role;
+	spht_error_set(err, "%.200s: %.300s", r->path, why.text);
+	return NULL;
+}
+
 /* One pass over the file with a given idea of KVM's prefetch window. */
 static int load_pass(struct spht_recording *r, struct spht_reader *reader,
 		     const struct spht_role_layout *layout, const struct spht_load_options *opt,
 		     struct spht_error *err)
 {
+	bool all = !opt->roi && !r->has_pf_taken;
 	struct spht_assemble *a = NULL;
 	int ret = -1;
 
+	memset(&r->counted, 0, sizeof(r->counted));
+	r->pf_counted = r->pf_mmio = 0;
+	if (spht_roi_open(&r->roi, opt->roi, spht_reader_header(reader), err))
+		return -1;
 	r->observed = spht_observed_open(layout, r->window);
 	if (r->observed)
-		a = spht_assemble_open(has_kvm_exit(reader), spht_observed_exit, r->observed);
+		a = spht_assemble_open(has_kvm_exit(reader),
+				       all ? spht_observed_exit : on_counted_exit,
+				       all ? (void *)r->observed : r);
 	if (!a || (opt->nr_vm && spht_assemble_select(a, opt->vm, opt->nr_vm))) {
 		spht_error_set(err, "out of memory");
 		goto out;
 	}
 	spht_observed_mock(r->observed, opt->mock);
-	if (feed(r, reader, a, opt, err))
+	if (feed(r, reader, a, opt, err) || (opt->nr_vm && spht_assemble_check_selected(a, err)) ||
+	    spht_roi_finish(&r->roi, err))
 		goto out;
 	r->stats = *spht_assemble_stats(a);
+	r->counted.has_exits = r->stats.has_exits;
+	if (!opt->roi)
+		r->counted = r->stats;
 	ret = spht_observed_finish(r->observed, err);
 out:
 	spht_assemble_close(a);
 	return ret;
 }
 
-static unsigned int header_window(const json_t *h)
+static unsigned int header_window(struct spht_recording *r, const json_t *h)
 {
-	json_int_t w =
-		json_integer_value(json_object_get(json_object_get(h, "kvm"), "prefetch_window"));
+	const json_t *said = json_object_get(json_object_get(h, "kvm"), "prefetch_window");
+	json_int_t w = json_integer_value(said);
+	char *text;
 
-	return w >= 1 && w <= 64 && !(w & (w - 1)) ? (unsigned int)w : 0;
+	if (w >= 1 && w <= SPHT_WINDOW_MAX && !(w & (w - 1)))
+		return (unsigned int)w;
+	if (said && !json_is_null(said)) {
+		text = json_dumps(said, JSON_COMPACT | JSON_ENCODE_ANY | JSON_ENSURE_ASCII);
+		snprintf(r->window_said, sizeof(r->window_said), "%s", text ? text : "?");
+		free(text);
+	}
+	return 0;
+}
+
+/* KVM's own count of page faults; a cut has only some of them. */
+static void read_counters(struct spht_recording *r, const struct spht_reader *reader)
+{
+	const json_t *h = spht_reader_header(reader);
+
+	if (!json_object_get(h, "cut"))
+		r->has_pf_taken =
+			spht_kvmstats_rise(h, spht_reader_footer(reader), "pf_taken", &r->pf_taken);
+	spht_kvmstats_span(h, spht_reader_footer(reader), &r->pf_from, &r->pf_to);
 }
 
 /*
@@ -169,13 +274,14 @@ int spht_recording_load(struct spht_recording *r, const char *path,
 	if (!r->path || read_header(r, spht_reader_header(reader)) ||
 	    spht_reader_sha256(reader, r->sha256, err))
 		goto out;
-	layout = spht_role_layout(r->host_kernel, err);
+	layout = find_layout(r, spht_reader_header(reader), err);
 	if (!layout)
 		goto out;
-	known = header_window(spht_reader_header(reader));
+	known = header_window(r, spht_reader_header(reader));
 	/* 8 since Linux 2.6.37; whether that holds here, the recorded groups tell. */
 	r->window = opt->window ? opt->window : known ? known : 8;
 	r->window_derived = !opt->window && !known;
+	read_counters(r, reader);
 	if (load_pass(r, reader, layout, opt, err))
 		goto out;
 	seen = spht_observed_window(r->observed);
@@ -192,6 +298,7 @@ int spht_recording_load(struct spht_recording *r, const char *path,
 		r->window = seen;
 		spht_observed_close(r->observed);
 		r->observed = NULL;
+		spht_roi_close(&r->roi);
 		r->notifier_events = 0;
 		spht_reader_close(reader);
 		reader = spht_reader_open(path, flags, err);
@@ -210,6 +317,7 @@ void spht_recording_close(struct spht_recording *r)
 {
 	spht_observed_close(r->observed);
 	r->observed = NULL;
+	spht_roi_close(&r->roi);
 	free(r->path);
 	r->path = NULL;
 }

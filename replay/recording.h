@@ -5,6 +5,7 @@
 #include <jansson.h>
 
 #include "replay/observe.h"
+#include "replay/roi.h"
 
 /* A trace file read, assembled, and held against the observed MMU: ready for any number of what-ifs. */
 struct spht_recording {
@@ -17,8 +18,17 @@ struct spht_recording {
 	uint64_t notifier_events; /* host unmaps, which no memslots map to guest pages */
 	unsigned int window; /* KVM's own prefetch */
 	bool window_derived; /* from the recorded groups; else given or from the header */
-	struct spht_assemble_stats stats;
-	struct spht_observed *observed;
+	char window_said[32]; /* by the header, where that is no window; "": nothing wrong */
+	struct spht_assemble_stats stats; /* of all of it */
+	struct spht_roi roi;
+	/* Windows that begin in the region: exits, classes, refaults; without a region, @stats. */
+	struct spht_assemble_stats counted;
+	bool has_pf_taken;
+	uint64_t pf_taken; /* by how much KVM's own counter rose */
+	/* The #PF exits that it should have counted, and when it was read. */
+	uint64_t pf_counted, pf_mmio, pf_from, pf_to;
+	struct spht_role_layout role; /* the header's own, where it has one */
+	struct spht_observed *observed; /* points into this; so a recording stays where it is */
 };
 
 struct spht_load_options {
@@ -26,6 +36,7 @@ struct spht_load_options {
 	unsigned int window; /* 0 = auto */
 	const int32_t *vm; /* vCPU threads of the VM to follow */
 	size_t nr_vm;
+	const char *roi; /* MARK..MARK; NULL: all */
 	int mock; /* spht_observed_mock(); -1 = none */
 	void (*progress)(uint64_t events, void *arg); /* NULL: quiet */
 	void *arg;
@@ -34,6 +45,8 @@ struct spht_load_options {
 /* Returns 0, or -1 with @err set. */
 int spht_recording_load(struct spht_recording *r, const char *path,
 			const struct spht_load_options *options, struct spht_error *err);
+/* #PF exits in all of it, those under other paging modes included. */
+uint64_t spht_recording_pf(const struct spht_recording *r);
 void spht_recording_close(struct spht_recording *r);
 
 #endif

@@ -39,8 +39,8 @@ json_t *spht_json_row(const struct spht_row *row, const struct spht_recording *r
 		      const struct spht_result *result, enum spht_world knowledge);
 /* For people: the recording and its fidelity; then one block per result. */
 void spht_text_recording(FILE *out, const struct spht_recording *recording);
-void spht_text_result(FILE *out, const struct spht_run_options *options,
-		      const struct spht_result *result);
+void spht_text_result(FILE *out, const struct spht_recording *recording,
+		      const struct spht_run_options *options, const struct spht_result *result);
 /* --explain: the confusion matrices behind fidelity_pct. */
 void spht_text_explain(FILE *out, const struct spht_recording *recording);
 

@@ -2,6 +2,7 @@
 #ifndef SPHT_ROLE_H
 #define SPHT_ROLE_H
 
+#include <jansson.h>
 #include <stdbool.h>
 #include <stdint.h>
 
@@ -28,6 +29,15 @@ struct spht_role_layout {
  * shadow pages without a sign.
  */
 const struct spht_role_layout *spht_role_layout(const char *release, struct spht_error *err);
+
+/*
+ * The layout that the recorder took from the kernel's own description, the header's
+ * "kvm"."role": [{"name", "offset", "bits"}, ...] in bits of the word.  0, or -1
+ * with @err set when a field lies outside the 32 bits or on another one, a field that
+ * is needed is missing, or one has a width whose meaning is not known.
+ */
+int spht_role_from_json(const json_t *fields, struct spht_role_layout *layout,
+			struct spht_error *err);
 
 static inline unsigned int spht_role_level(const struct spht_role_layout *l, uint32_t role)
 {

@@ -75,7 +75,7 @@ static void fill_provenance(struct spht_row *r, const struct spht_recording *rec
 	count(r, "baseline", rec->window);
 	/* A gap of unknown size is at least one event. */
 	count(r, "lost_events", st->lost_events + st->lost_unknown);
-	empty(r, "roi");
+	text(r, "roi", rec->roi.text);
 	empty(r, "warmup");
 }
 
@@ -94,7 +94,11 @@ static void fill_config(struct spht_row *r, const struct spht_recording *rec,
 	count(r, "helpers", 1);
 	text(r, "costs", opt->costs.name);
 	real(r, "guest_time_scale", res->scale);
-	text(r, "time_source", rec->clock_real ? "recorded" : "scaled");
+	/* Without kvm_entry nothing says when the guest ran. */
+	text(r, "time_source",
+	     !rec->stats.has_exits ? ""
+	     : rec->clock_real     ? "recorded"
+				   : "scaled");
 	empty(r, "seed");
 }
 
@@ -159,7 +163,8 @@ static void fill_avoided(struct spht_row *r, const struct spht_run_options *opt,
 	count(r, "remaining", a->remaining);
 }
 
-static void fill_books(struct spht_row *r, const struct spht_account *a)
+static void fill_books(struct spht_row *r, const struct spht_recording *rec,
+		       const struct spht_account *a)
 {
 	double used = (double)(a->used_timely + a->used_late + a->used_weak);
 	double late = (double)(a->used_late + a->cancelled_demand);
@@ -185,12 +190,18 @@ static void fill_books(struct spht_row *r, const struct spht_account *a)
 	empty(r, "evicted_unused");
 	count(r, "lost_epoch", a->lost_epoch);
 	count(r, "resident_unused", a->resident_unused);
-	empty(r, "used_carry");
+	if (*rec->roi.text)
+		count(r, "used_carry", a->used_carry);
+	else
+		empty(r, "used_carry");
 	ratio(r, "coverage", (double)(a->avoided_direct + a->avoided_side), (double)a->f_base);
 	ratio(r, "accuracy_lo", used, (double)(a->built + a->unknown + a->use_unknown));
 	ratio(r, "accuracy_hi", used, (double)a->built);
 	ratio(r, "lateness", late, late + (double)a->used_timely);
-	real(r, "helper_busy_s", (double)a->helper_busy_ns / 1e9);
+	if (rec->stats.has_exits)
+		real(r, "helper_busy_s", (double)a->helper_busy_ns / 1e9);
+	else
+		empty(r, "helper_busy_s");
 }
 
 void spht_row_fill(struct spht_row *r, const struct spht_recording *rec,
@@ -204,9 +215,9 @@ void spht_row_fill(struct spht_row *r, const struct spht_recording *rec,
 	r->nr = 0;
 	fill_provenance(r, rec, vm);
 	fill_config(r, rec, opt, res);
-	fill_exits(r, &rec->stats);
+	fill_exits(r, &rec->counted);
 	fill_avoided(r, opt, res);
-	fill_books(r, &res->world[opt->knowledge]);
+	fill_books(r, rec, &res->world[opt->knowledge]);
 	/* Their stages come later: never 0. */
 	empty(r, "lock_wait_s");
 	empty(r, "time_base_s");

@@ -51,6 +51,8 @@ static void run_job(struct pool *p, struct job *j)
 		.helper_prefetch = p->options->helper_prefetch,
 		.clock_real = r->clock_real,
 		.guest_time_scale = j->scale,
+		.from = r->roi.from,
+		.to = r->roi.to,
 	};
 
 	c.changes = spht_guest_changes(spht_observed_guest(r->observed), j->world, &c.nr_changes);

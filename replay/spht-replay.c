@@ -19,7 +19,7 @@ enum { EXIT_OK = 0, EXIT_INPUT = 1, EXIT_USAGE = 2, EXIT_IDENTITY = 3, EXIT_PART
 
 struct args {
 	struct spht_run_options run;
-	const char *csv, *json, *vm;
+	const char *csv, *json, *vm, *roi;
 	int32_t vm_tids[MAX_VM_THREADS];
 	size_t nr_vm;
 	unsigned int window;
@@ -52,6 +52,9 @@ static const char usage_text[] =
 	"  --helpers=1                       helper threads (the only number yet)\n"
 	"  --kvm=auto                        kernel whose MMU is modelled: the recording's\n"
 	"  --vm=TID[,TID...]                 vCPU threads of the VM to follow\n"
+	"  --roi=MARK..MARK                  count only exits from the first such mark of the\n"
+	"                                    guest to the first such one after it: names or\n"
+	"                                    numbers, one may be left out (spht-trace info)\n"
 	"  --partial                         read a damaged file as far as it is whole\n"
 	"  --explain                         the fidelity matrices\n"
 	"  --timing                          wall and CPU time and peak memory, on stderr\n"
@@ -164,6 +167,7 @@ enum {
 	OPT_TIMING,
 	OPT_QUIET,
 	OPT_ROI,
+	OPT_WARMUP,
 	OPT_HELP,
 	OPT_VERSION,
 };
@@ -188,7 +192,7 @@ static const struct option options[] = {
 	{"timing", no_argument, NULL, OPT_TIMING},
 	{"quiet", no_argument, NULL, OPT_QUIET},
 	{"roi", required_argument, NULL, OPT_ROI},
-	{"warmup", required_argument, NULL, OPT_ROI},
+	{"warmup", required_argument, NULL, OPT_WARMUP},
 	{"help", no_argument, NULL, OPT_HELP},
 	{"version", no_argument, NULL, OPT_VERSION},
 	{NULL, 0, NULL, 0},
@@ -246,10 +250,15 @@ static int model_option(struct args *a, int opt, const char *arg)
 							 "yet",
 							 arg)
 					   : 0;
+	case OPT_ROI:
+		a->roi = arg;
+		return spht_roi_valid(arg) ? 0
+					   : usage_error("--roi=%.160s: expected MARK..MARK, "
+							 "MARK.. or ..MARK",
+							 arg);
 	default:
-		return usage_error(
-			"--roi, --warmup: regions of interest are not there yet; cut the "
-			"trace with spht-trace cut");
+		return usage_error("--warmup is not there yet; --roi=MARK.. leaves out what comes "
+				   "before a mark");
 	}
 }
 
@@ -431,7 +440,7 @@ static int emit_results(const struct args *a, const struct spht_recording *rec,
 				    json, spht_json_row(&row, rec, &res[i], a->run.knowledge)))
 			return -1;
 		if (report)
-			spht_text_result(report, &a->run, &res[i]);
+			spht_text_result(report, rec, &a->run, &res[i]);
 	}
 	return 0;
 }
@@ -445,6 +454,7 @@ static int replay_one(const struct args *a, const char *path, FILE *csv, bool *c
 		.window = a->window,
 		.vm = a->vm_tids,
 		.nr_vm = a->nr_vm,
+		.roi = a->roi,
 		.mock = -1,
 		.progress = tty && !a->quiet ? progress : NULL,
 		.arg = (void *)path,
@@ -470,6 +480,12 @@ static int replay_one(const struct args *a, const char *path, FILE *csv, bool *c
 			"size); results around the gaps are guesses\n",
 			path, (unsigned long long)rec.stats.lost_events,
 			(unsigned long long)rec.stats.lost_unknown);
+	if (*rec.window_said)
+		fprintf(stderr,
+			"spht-replay: %s: the header's kvm.prefetch_window is %s, not a power of "
+			"two "
+			"from 1 to 64; not used\n",
+			path, rec.window_said);
 	if (report) {
 		spht_text_recording(report, &rec);
 		if (a->explain)

@@ -88,6 +88,31 @@ static void text_fidelity(FILE *out, const struct spht_fidelity *f)
 		f->drops[SPHT_DROP_UNEXPLAINED], f->unknown_start);
 }
 
+/* KVM counts a page fault when it handles one; a hit in its MMIO cache comes before that. */
+static void text_counters(FILE *out, const struct spht_recording *r)
+{
+	if (r->has_pf_taken)
+		fprintf(out,
+			"counters     KVM's pf_taken rose by %" PRIu64 ", %" PRIu64
+			" faults were recorded meanwhile: difference %+" PRId64 " (and %" PRIu64
+			" on cached MMIO, which it does not count)\n",
+			r->pf_taken, r->pf_counted, (int64_t)(r->pf_taken - r->pf_counted),
+			r->pf_mmio);
+}
+
+static void text_region(FILE *out, const struct spht_recording *r)
+{
+	uint64_t start = r->stats.t_first;
+
+	fprintf(out, "region       %s: from %.3f s ", r->roi.text,
+		r->roi.from ? (double)(r->roi.from - start) / 1e9 : 0.0);
+	if (r->roi.to == UINT64_MAX)
+		fprintf(out, "to the end");
+	else
+		fprintf(out, "to %.3f s", (double)(r->roi.to - start) / 1e9);
+	fprintf(out, "; what is outside is replayed and does not count\n");
+}
+
 void spht_text_recording(FILE *out, const struct spht_recording *r)
 {
 	const struct spht_assemble_stats *st = &r->stats;
@@ -125,11 +150,20 @@ void spht_text_recording(FILE *out, const struct spht_recording *r)
 	if (st->unknown_events)
 		fprintf(out, "skipped      %" PRIu64 " events of unknown tracepoints\n",
 			st->unknown_events);
-	text_exits(out, st);
+	if (st->unordered)
+		fprintf(out,
+			"UNORDERED    %" PRIu64
+			" pieces of work: a thread was away for too long to wait for\n",
+			st->unordered);
+	if (*r->roi.text)
+		text_region(out, r);
+	text_exits(out, &r->counted);
+	text_counters(out, r);
 	text_fidelity(out, f);
 }
 
-void spht_text_result(FILE *out, const struct spht_run_options *opt, const struct spht_result *res)
+void spht_text_result(FILE *out, const struct spht_recording *rec,
+		      const struct spht_run_options *opt, const struct spht_result *res)
 {
 	const struct spht_account *a = &res->world[opt->knowledge];
 	double v[SPHT_WORLD_NR], avoidable;
@@ -156,6 +190,10 @@ void spht_text_result(FILE *out, const struct spht_run_options *opt, const struc
 			avoidable, 100 * v[opt->knowledge] / avoidable);
 	else
 		fprintf(out, "  oracle            nothing avoidable\n");
+	if (a->used_carry)
+		fprintf(out,
+			"  of the direct, %" PRIu64 " met what was asked for before the region\n",
+			a->used_carry);
 	if (!a->generated)
 		return;
 	fprintf(out,
@@ -170,7 +208,8 @@ void spht_text_result(FILE *out, const struct spht_run_options *opt, const struc
 		" zapped, %" PRIu64 " unused\n",
 		a->built, a->used_timely, a->used_late, a->used_weak, a->use_unknown,
 		a->zapped_unused, a->lost_epoch + a->resident_unused);
-	fprintf(out, "  helper            %.3f s busy\n", (double)a->helper_busy_ns / 1e9);
+	if (rec->stats.has_exits)
+		fprintf(out, "  helper            %.3f s busy\n", (double)a->helper_busy_ns / 1e9);
 }
 
 static void explain_class(FILE *out, const struct spht_fidelity *f, enum spht_class c)

@@ -2,11 +2,19 @@
 #ifndef SPHT_THREAD_H
 #define SPHT_THREAD_H
 
-#include "replay/exit.h"
+#include "replay/order.h"
 
 /* Threads of a recording, by tid, and the window that each has open. */
 
 #define SPHT_REFAULT_RING 64u
+
+/* kvm_pvm: a walk of which it is not known yet whether it is a fault's. */
+struct spht_held_walk {
+	struct spht_event ev;
+	struct spht_walk walk; /* its entries; of the last one held: struct spht_thread.other_walk */
+	uint64_t t_entry; /* of the window before it */
+	bool error; /* it failed */
+};
 
 struct spht_thread {
 	int32_t tid;
@@ -17,14 +25,16 @@ struct spht_thread {
 	bool emulated; /* kvm_emulate_insn in this window */
 	bool mmio;
 	bool unsync_first; /* kvm_mmu_unsync_page before the first set_spte */
-	bool tentative; /* kvm_pvm: a walk that may or may not open a window */
-	bool tentative_error;
-	bool kept_store_known; /* the exit's store before that walk */
+	bool emulation_done; /* kvm_pvm: what comes now is no part of it */
+	bool injected; /* kvm_pvm: the guest got the fault of this window */
+	bool kept_store_known; /* the exit's store before the walks held */
 	unsigned int nr_walks, nr_sets;
 	struct spht_exit exit;
+	struct spht_order_window order;
 	struct spht_walk *walk; /* the walk that elements belong to; NULL: none */
 	struct spht_walk other_walk; /* any walk but the first */
-	struct spht_event tentative_ev;
+	struct spht_held_walk held[2]; /* kvm_pvm: a walk, and an instruction fetch after it */
+	unsigned int nr_held;
 	uint64_t kept_store_gpa;
 	uint64_t nr_exits;
 	vpn_t guest_ring[SPHT_REFAULT_RING];
@@ -46,9 +56,26 @@ void spht_threads_bind(struct spht_thread *t, uint16_t vcpu);
  */
 unsigned int spht_threads_vcpus(struct spht_threads *ts, bool chosen, struct spht_error *err);
 
+/* -1 with @err set where one of @tids runs no vCPU. */
+int spht_threads_check(struct spht_threads *ts, const int32_t *tids, size_t nr,
+		       struct spht_error *err);
+
 /* Empties the window, keeping its memory. */
 void spht_thread_reset(struct spht_thread *t);
 int spht_thread_grow_ops(struct spht_thread *t, struct spht_error *err);
+
+/* kvm_pvm, which has no kvm_exit: what an event says about windows, before it is dealt with. */
+enum spht_pvm {
+	SPHT_PVM_GO_ON, /* nothing: it belongs to the window, if one is open */
+	SPHT_PVM_FAULT, /* it is the walk of a fault: a window opens here */
+	SPHT_PVM_HELD_FIRST, /* held[0] was one: a window opened there */
+	SPHT_PVM_HELD_LAST, /* the last one held was */
+	SPHT_PVM_HELD_TOO, /* the last one held was, and for @ev ask again */
+	SPHT_PVM_OTHER, /* an exit for another reason than a fault begins */
+};
+enum spht_pvm spht_thread_pvm(struct spht_thread *t, const struct spht_event *ev);
+/* A root is got: only a vCPU's thread does that, before its first walk. */
+bool spht_is_root_get(const struct spht_event *ev);
 
 /* classify.c: METRICS section 1, over a window that has closed. */
 enum spht_class spht_classify(const struct spht_thread *t);

@@ -111,14 +111,17 @@ static void meet_helper(struct spht_whatif *w, const struct spht_step *s, bool h
 {
 	struct spht_wpage *p = &w->pages[s->page];
 
-	if (!spht_bit(p->helper, s->index))
-		;
-	else if (!have)
-		w->acc->zapped_unused++; /* still there, and out of reach */
-	else if (!is_ready(w, s))
-		w->acc->used_late++;
-	else
-		w->acc->used_weak++;
+	if (spht_bit(p->helper, s->index)) {
+		struct spht_account *book =
+			spht_w_book(w, spht_w_outside(p, SPHT_OUTSIDE_BUILT, s->index));
+
+		if (!have)
+			book->zapped_unused++; /* still there, and out of reach */
+		else if (!is_ready(w, s))
+			book->used_late++;
+		else
+			book->used_weak++;
+	}
 	spht_bit_clear(p->helper, s->index);
 	spht_bit_clear(p->side, s->index);
 	spht_helper_demand(w, s->page, s->index);
@@ -127,6 +130,8 @@ static void meet_helper(struct spht_whatif *w, const struct spht_step *s, bool h
 /* The access finds what it needs: no exit. */
 static void use_entry(struct spht_whatif *w, const struct spht_step *s)
 {
+	bool before = spht_w_outside(&w->pages[s->page], SPHT_OUTSIDE_BUILT, s->index);
+	struct spht_account *here = spht_w_book(w, w->outside), *book = spht_w_book(w, before);
 	struct spht_wpage *p = &w->pages[s->page];
 
 	if (spht_bit(p->helper, s->index)) {
@@ -135,11 +140,12 @@ static void use_entry(struct spht_whatif *w, const struct spht_step *s)
 		uint64_t slack = w->now_ns > ready ? w->now_ns - ready : 0;
 		unsigned int bin = slack ? 63 - __builtin_clzll(slack) : 0;
 
-		w->acc->avoided_direct++;
-		w->acc->used_timely++;
-		w->acc->slack[bin < SPHT_SLACK_BINS ? bin : SPHT_SLACK_BINS - 1]++;
+		here->avoided_direct++;
+		book->used_timely++;
+		here->used_carry += before && !w->outside;
+		book->slack[bin < SPHT_SLACK_BINS ? bin : SPHT_SLACK_BINS - 1]++;
 	} else {
-		w->acc->avoided_side++;
+		here->avoided_side++;
 	}
 	spht_bit_clear(p->helper, s->index);
 	spht_bit_clear(p->side, s->index);
@@ -169,7 +175,8 @@ static void miss_prefetch(struct spht_whatif *w, const struct spht_step *s)
 		    spht_bit(w->mmu.pages[d->page].present, d->index))
 			continue;
 		spht_bit_set(w->pages[d->page].lack, d->index);
-		w->acc->new_exits_hi++;
+		spht_w_tag(w, &w->pages[d->page], SPHT_OUTSIDE_LACK, d->index, w->outside);
+		spht_w_book(w, w->outside)->new_exits_hi++;
 	}
 }
 
@@ -185,7 +192,8 @@ static void proven_touch(struct spht_whatif *w, const struct spht_step *s)
 		return;
 	if (!(s->pfec & SPHT_PF_P) && s->cls != SPHT_CLASS_SPURIOUS)
 		return;
-	w->acc->new_exits_lo++;
+	/* Counted where it was charged: with the fault that was avoided. */
+	spht_w_book(w, spht_w_outside(p, SPHT_OUTSIDE_LACK, s->index))->new_exits_lo++;
 	spht_bit_clear(p->lack, s->index);
 	spht_mmu_set(&w->mmu, s->page, s->index, false);
 }
@@ -339,12 +347,13 @@ static bool may_avoid(const struct spht_whatif *w, const struct spht_step *s)
 	return s->cls != SPHT_CLASS_AD || w->c->legality == SPHT_LEGAL_PRESENT;
 }
 
-void spht_w_fault(struct spht_whatif *w, const struct spht_step *s, uint32_t step)
+bool spht_w_fault(struct spht_whatif *w, const struct spht_step *s, uint32_t step)
 {
+	struct spht_account *here = spht_w_book(w, w->outside);
 	bool base = s->flags & SPHT_STEP_BASE, have = false, avoided = false, granted = false;
 	bool spareable = base && !(s->flags & SPHT_STEP_FORCED) && may_avoid(w, s);
 
-	w->acc->f_base += (s->flags & (SPHT_STEP_BASE | SPHT_STEP_UNMODELLED)) != 0;
+	here->f_base += (s->flags & (SPHT_STEP_BASE | SPHT_STEP_UNMODELLED)) != 0;
 	learn_region(w, s);
 	if (spareable && w->c->spec->h->foresee)
 		granted = oracle(w, s, step);
@@ -366,14 +375,15 @@ void spht_w_fault(struct spht_whatif *w, const struct spht_step *s, uint32_t ste
 		if (granted)
 			oracle_neighbours(w, s);
 		miss_prefetch(w, s);
-		return;
+		return true;
 	}
 	proven_touch(w, s);
 	if (base || (s->flags & SPHT_STEP_UNMODELLED))
-		w->acc->remaining++;
+		here->remaining++;
 	/* A fault of the guest's own asks for no shadow entry: the request stands. */
 	if ((s->flags & SPHT_STEP_HAS_LEAF) && s->cls != SPHT_CLASS_GUEST)
 		meet_helper(w, s, have);
 	fault_happens(w, s, step);
 	tell_heuristic(w, s);
+	return false;
 }

@@ -16,6 +16,7 @@ struct spht_wpage {
 	uint64_t side[SPHT_MMU_WORDS]; /* came along with a build or fault, not used yet */
 	uint64_t lack[SPHT_MMU_WORDS]; /* the recording's KVM has it, the what-if has not */
 	uint64_t queued[SPHT_MMU_WORDS]; /* requested, build not started */
+	uint64_t *outside; /* bits of them that do not count in the region, NULL: none */
 	uint32_t next_of_table; /* + 1: another page of its guest table that holds such entries */
 	bool listed;
 	uint64_t *ready_ns; /* by index: when built; allocated with the first build */
@@ -34,6 +35,7 @@ struct spht_request {
 	uint32_t page; /* SPHT_NO_ID: no path known when it was asked for */
 	uint16_t index;
 	bool dead; /* cancelled; takes no place */
+	bool outside; /* made outside of the region */
 };
 
 /* A vCPU's virtual time. */
@@ -45,7 +47,9 @@ struct spht_wvcpu {
 struct spht_whatif {
 	struct spht_host host; /* first: hooks get a pointer to it */
 	const struct spht_whatif_config *c;
-	struct spht_account *acc;
+	struct spht_account *acc; /* of the region */
+	struct spht_account rest; /* of what is outside of it */
+	bool outside; /* so is the current step */
 	struct spht_mmu mmu;
 	struct spht_wpage *pages; /* by page id */
 	uint8_t **state; /* by table id: SPHT_GPTE_* of 512 entries */
@@ -54,6 +58,7 @@ struct spht_whatif {
 	struct spht_wregion *regions; /* by region id */
 	size_t next_change;
 	uint32_t next_drop;
+	const struct spht_step *last; /* exit; NULL: none yet */
 	uint64_t t_start; /* first exit of any vCPU, recording's clock */
 	struct spht_wvcpu *vcpus; /* virtual time by vcpu_id */
 	uint32_t nr_vcpus;
@@ -68,6 +73,26 @@ struct spht_whatif {
 	bool busy;
 	uint64_t now_ns;
 };
+
+/* The books of the region, or of the rest. */
+static inline struct spht_account *spht_w_book(struct spht_whatif *w, bool outside)
+{
+	return outside ? &w->rest : w->acc;
+}
+
+/* The bits of wpage.outside: entries that a helper built, and lacking ones. */
+enum { SPHT_OUTSIDE_BUILT, SPHT_OUTSIDE_LACK, SPHT_OUTSIDE_NR };
+
+static inline bool spht_w_outside(const struct spht_wpage *p, unsigned int what, unsigned int index)
+{
+	return p->outside && spht_bit(p->outside + what * SPHT_MMU_WORDS, index);
+}
+
+/* Remembers whose the entry is: of the region, or @outside of it. */
+void spht_w_tag(struct spht_whatif *w, struct spht_wpage *p, unsigned int what, unsigned int index,
+		bool outside);
+/* Entries in p->helper, those outside of the region or the others. */
+unsigned int spht_w_count_built(const struct spht_wpage *p, bool outside);
 
 /* State of the entry in this what-if's world. */
 static inline uint8_t spht_w_state(const struct spht_whatif *w, uint32_t table, unsigned int index)
@@ -99,8 +124,8 @@ void spht_w_match_writable(struct spht_whatif *w, const struct spht_do *d);
 void spht_w_made_by_kvm(struct spht_whatif *w, const struct spht_do *d);
 /* What happens in a step whether its fault is avoided or not: before it was served, or @late. */
 void spht_w_exogenous(struct spht_whatif *w, const struct spht_step *s, uint32_t step, bool late);
-/* A #PF exit: avoided, or as it was. */
-void spht_w_fault(struct spht_whatif *w, const struct spht_step *s, uint32_t step);
+/* A #PF exit: avoided (true), or as it was. */
+bool spht_w_fault(struct spht_whatif *w, const struct spht_step *s, uint32_t step);
 
 /* helper.c */
 int spht_helper_init(struct spht_whatif *w);

@@ -15,12 +15,49 @@ bool spht_w_reaches(const struct spht_whatif *w, uint32_t path, uint32_t page,
 	return !missing || missing == SPHT_PATH_UNKNOWN;
 }
 
+void spht_w_tag(struct spht_whatif *w, struct spht_wpage *p, unsigned int what, unsigned int index,
+		bool outside)
+{
+	if (!outside) {
+		if (p->outside)
+			spht_bit_clear(p->outside + what * SPHT_MMU_WORDS, index);
+		return;
+	}
+	if (!p->outside)
+		p->outside = calloc(SPHT_OUTSIDE_NR * SPHT_MMU_WORDS, sizeof(*p->outside));
+	if (p->outside)
+		spht_bit_set(p->outside + what * SPHT_MMU_WORDS, index);
+	else
+		w->no_memory = true;
+}
+
+unsigned int spht_w_count_built(const struct spht_wpage *p, bool outside)
+{
+	unsigned int n = 0;
+
+	if (outside && !p->outside)
+		return 0;
+	for (unsigned int k = 0; k < SPHT_MMU_WORDS; k++) {
+		uint64_t out = p->outside ? p->outside[SPHT_OUTSIDE_BUILT * SPHT_MMU_WORDS + k] : 0;
+
+		n += (unsigned int)__builtin_popcountll(p->helper[k] & (outside ? out : ~out));
+	}
+	return n;
+}
+
+/* The books of an entry that a helper built. */
+static struct spht_account *book_of(struct spht_whatif *w, const struct spht_wpage *p,
+				    unsigned int index)
+{
+	return spht_w_book(w, spht_w_outside(p, SPHT_OUTSIDE_BUILT, index));
+}
+
 void spht_w_unuse(struct spht_whatif *w, uint32_t page, unsigned int index)
 {
 	struct spht_wpage *p = &w->pages[page];
 
 	if (spht_bit(p->helper, index))
-		w->acc->zapped_unused++;
+		book_of(w, p, index)->zapped_unused++;
 	spht_bit_clear(p->helper, index);
 	spht_bit_clear(p->side, index);
 }
@@ -36,8 +73,8 @@ static void zap(struct spht_whatif *w, uint32_t page)
 {
 	struct spht_wpage *p = &w->pages[page];
 
-	for (unsigned int i = 0; i < SPHT_MMU_WORDS; i++)
-		w->acc->zapped_unused += (unsigned int)__builtin_popcountll(p->helper[i]);
+	w->acc->zapped_unused += spht_w_count_built(p, false);
+	w->rest.zapped_unused += spht_w_count_built(p, true);
 	spht_helper_zapped(w, page);
 	memset(p->helper, 0, sizeof(p->helper));
 	memset(p->side, 0, sizeof(p->side));
@@ -82,7 +119,7 @@ static void guest_change(struct spht_whatif *w, const struct spht_change *c)
 			else if (weaker)
 				spht_bit_clear(w->mmu.pages[page].writable, c->index);
 		}
-		w->acc->helper_exits += p->by_helper;
+		spht_w_book(w, w->outside)->helper_exits += p->by_helper;
 		p->by_helper = false;
 	}
 }
@@ -119,8 +156,8 @@ void spht_w_lose(struct spht_whatif *w)
 	for (uint32_t i = 0; i < w->mmu.nr; i++) {
 		struct spht_wpage *p = &w->pages[i];
 
-		for (unsigned int k = 0; k < SPHT_MMU_WORDS; k++)
-			w->acc->lost_epoch += (unsigned int)__builtin_popcountll(p->helper[k]);
+		w->acc->lost_epoch += spht_w_count_built(p, false);
+		w->rest.lost_epoch += spht_w_count_built(p, true);
 		memset(p->helper, 0, sizeof(p->helper));
 		memset(p->side, 0, sizeof(p->side));
 		if (w->mmu.pages[i].exists)
@@ -138,7 +175,7 @@ void spht_w_match_writable(struct spht_whatif *w, const struct spht_do *d)
 
 	if (!d->writable || !spht_bit(p->present, d->index) || spht_bit(p->writable, d->index))
 		return;
-	w->acc->new_exits_hi++;
+	spht_w_book(w, w->outside)->new_exits_hi++;
 	spht_bit_set(p->writable, d->index);
 }
 
@@ -148,7 +185,7 @@ void spht_w_made_by_kvm(struct spht_whatif *w, const struct spht_do *d)
 	struct spht_wpage *p = &w->pages[d->page];
 
 	if (spht_bit(p->helper, d->index))
-		w->acc->use_unknown++;
+		book_of(w, p, d->index)->use_unknown++;
 	spht_bit_clear(p->helper, d->index);
 	spht_bit_clear(p->side, d->index);
 	spht_bit_clear(p->lack, d->index);

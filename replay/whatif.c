@@ -31,15 +31,28 @@ static void advance_clock(struct spht_whatif *w, const struct spht_step *s)
 	w->now_ns = v->now_ns;
 }
 
+/* Events are lost at @ns: what the helper has finished by then was finished before. */
+static void lose(struct spht_whatif *w, uint64_t ns)
+{
+	const struct spht_step *l = w->last;
+
+	if (l && ns > l->t_exit + l->window_ns)
+		spht_helper_run(w, w->vcpus[l->vcpu].now_ns +
+					   scaled(w, ns - l->t_exit - l->window_ns));
+	spht_w_lose(w);
+}
+
 static void run_step(struct spht_whatif *w, uint32_t step)
 {
 	const struct spht_step *s = &w->c->steps->v[step];
-	uint64_t before = w->acc->avoided_direct + w->acc->avoided_side, cost;
+	bool avoided = false;
+	uint64_t cost;
 
+	w->outside = s->t_exit < w->c->from || s->t_exit >= w->c->to;
 	if (step)
 		spht_w_advance(w, step - 1);
 	if (s->flags & SPHT_STEP_LOSS) {
-		spht_w_lose(w);
+		lose(w, s->t_exit);
 		return;
 	}
 	if (s->flags & SPHT_STEP_LOOSE) {
@@ -47,16 +60,17 @@ static void run_step(struct spht_whatif *w, uint32_t step)
 		spht_w_exogenous(w, s, step, true);
 		return;
 	}
+	w->last = s;
 	advance_clock(w, s);
 	spht_helper_run(w, w->now_ns);
 	spht_w_exogenous(w, s, step, false);
 	cost = w->c->costs->other_exit_ns;
 	if (s->flags & SPHT_STEP_PF) {
 		cost = w->c->costs->exit_ns[s->cls];
-		spht_w_fault(w, s, step);
+		avoided = spht_w_fault(w, s, step);
 	}
 	spht_w_exogenous(w, s, step, true);
-	if (w->acc->avoided_direct + w->acc->avoided_side == before)
+	if (!avoided)
 		w->vcpus[s->vcpu].now_ns += exit_cost(w, s->window_ns, cost);
 }
 
@@ -109,8 +123,10 @@ static int whatif_init(struct spht_whatif *w)
 
 static void whatif_close(struct spht_whatif *w)
 {
-	for (uint32_t i = 0; w->pages && i < w->mmu.nr; i++)
+	for (uint32_t i = 0; w->pages && i < w->mmu.nr; i++) {
 		free(w->pages[i].ready_ns);
+		free(w->pages[i].outside);
+	}
 	for (uint32_t i = 0; w->state && i < w->nr_tables; i++)
 		free(w->state[i]);
 	free(w->pages);

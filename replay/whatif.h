@@ -29,6 +29,12 @@ struct spht_whatif_config {
 	bool helper_prefetch;
 	bool clock_real; /* recorded durations hold */
 	double guest_time_scale;
+	/*
+	 * Steps from @from on and before @to (ns of the recording's clock) count; 0 and
+	 * UINT64_MAX: all.  Exits count where they are, requests where they are made, and
+	 * what becomes of a request with it.
+	 */
+	uint64_t from, to;
 };
 
 /* Runs it.  Returns 0, or -1 with @err set (memory). */

@@ -11,11 +11,14 @@
 static const char info_help[] =
 	"usage: spht-trace info [OPTION...] FILE\n"
 	"Says what a recording holds and what it lacks: host, guest, clock, span, events\n"
-	"by type, ledger and losses, exits by reason, threads, vCPUs.\n"
+	"by type, ledger and losses, exits by reason, threads, vCPUs, marks.\n"
 	"\n"
 	"  --json     one JSON object\n"
+	"  --marks    all marks of the guest, not the first 20 alone\n"
 	"  --partial  read what is whole of a damaged file; exit status 4\n"
 	"  --help     this text\n";
+
+#define MARKS_SHOWN 20
 
 static int scan(struct info *info, struct spht_reader *r)
 {
@@ -25,7 +28,8 @@ static int scan(struct info *info, struct spht_reader *r)
 
 	while ((rc = spht_reader_next(r, &ev, &err)) > 0) {
 		if (info_event(info, ev)) {
-			cmd_message("no memory to count %zu threads", info->nr_threads);
+			cmd_message("no memory to count %zu threads and %zu marks",
+				    info->nr_threads, info->nr_marks);
 			return CMD_FAILED;
 		}
 	}
@@ -38,7 +42,7 @@ static int scan(struct info *info, struct spht_reader *r)
 	return CMD_OK;
 }
 
-static int info_reader(struct spht_reader *r, const char *path, bool json)
+static int info_reader(struct spht_reader *r, const char *path, bool json, size_t marks)
 {
 	struct cmd_out out;
 	struct stat st;
@@ -67,7 +71,7 @@ static int info_reader(struct spht_reader *r, const char *path, bool json)
 	if (json)
 		info_print_json(&info, path, &out);
 	else
-		info_print_text(&info, path, &out);
+		info_print_text(&info, path, marks, &out);
 	status = cmd_out_close(&out, status);
 out:
 	info_free(&info);
@@ -78,11 +82,13 @@ static int run(const struct cmd *cmd, int argc, char **argv)
 {
 	static const struct option options[] = {
 		{"json", no_argument, NULL, 'j'},
+		{"marks", no_argument, NULL, 'm'},
 		{"partial", no_argument, NULL, 'P'},
 		{"help", no_argument, NULL, 'h'},
 		{NULL, 0, NULL, 0},
 	};
 	bool json = false, partial = false;
+	size_t marks = MARKS_SHOWN;
 	struct spht_reader *r;
 	struct spht_error err;
 	const char *path;
@@ -93,6 +99,8 @@ static int run(const struct cmd *cmd, int argc, char **argv)
 			return cmd_help(cmd);
 		if (opt == 'j')
 			json = true;
+		else if (opt == 'm')
+			marks = SIZE_MAX;
 		else if (opt == 'P')
 			partial = true;
 		else
@@ -106,7 +114,7 @@ static int run(const struct cmd *cmd, int argc, char **argv)
 		cmd_message("%s", err.text);
 		return CMD_FAILED;
 	}
-	status = info_reader(r, path, json);
+	status = info_reader(r, path, json, marks);
 	spht_reader_close(r);
 	return status;
 }

@@ -104,7 +104,7 @@ static json_t *threads_json(const struct info *info)
 	return list;
 }
 
-static json_t *marks_json(const struct info *info)
+static json_t *port_io_json(const struct info *info)
 {
 	json_t *ports = json_array();
 	unsigned int i;
@@ -113,7 +113,29 @@ static json_t *marks_json(const struct info *info)
 		json_array_append_new(ports, json_pack("{s:o, s:o}", "port",
 						       cmd_json_hex(info->ports[i].port), "count",
 						       count(info->ports[i].count)));
-	return json_pack("{s:o, s:o}", "count", count(info->marks), "ports", ports);
+	return json_pack("{s:o, s:o}", "count", count(info->port_io), "ports", ports);
+}
+
+static json_t *marks_json(const struct info *info)
+{
+	uint32_t port = spht_marks_port(info->mark_names);
+	json_t *list = json_array();
+	size_t i;
+
+	for (i = 0; i < info->nr_marks; i++) {
+		const struct info_mark *m = &info->marks[i];
+		const char *name = spht_mark_name(info->mark_names, m->value);
+
+		json_array_append_new(list, json_pack("{s:o, s:f, s:o, s:o, s:i, s:i}", "ts",
+						      cmd_json_hex(m->ts), "time_s",
+						      (double)(m->ts - info->span.first_ts) / 1e9,
+						      "value", cmd_json_hex(m->value), "name",
+						      name ? json_string(name) : json_null(), "cpu",
+						      (int)m->cpu, "tid", (int)m->pid));
+	}
+	return json_pack("{s:o, s:o, s:o}", "port",
+			 port == SPHT_MARK_NO_PORT ? json_null() : cmd_json_hex(port), "count",
+			 count(info->marks_total), "list", list);
 }
 
 static json_t *modes_json(const struct info *info)
@@ -191,6 +213,7 @@ void info_print_json(const struct info *info, const char *path, struct cmd_out *
 	json_object_set_new(top, "exits", exits_json(info));
 	json_object_set_new(top, "threads", threads_json(info));
 	json_object_set_new(top, "walks", modes_json(info));
+	json_object_set_new(top, "port_io", port_io_json(info));
 	json_object_set_new(top, "marks", marks_json(info));
 	info_missing(info, add_missing, missing);
 	json_object_set_new(top, "lacks", missing);

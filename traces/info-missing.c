@@ -121,7 +121,7 @@ static void missing_header(const struct missing *m)
 			 "%" PRIu64 " notifier events cannot be mapped to guest pages", notified);
 		tell(m, notified ? INFO_MISSING : INFO_NOTE, "memslots", effect);
 	}
-	if (!json_object_get(header, "counters") && !json_object_get(kvm, "counters"))
+	if (!json_object_get(kvm, "stats") && !json_object_get(m->info->footer, "kvm_stats"))
 		tell(m, INFO_NOTE, "debugfs counters",
 		     "totals cannot be compared with KVM's own (pf_taken, ...)");
 	if (!json_object_get(kvm, "prefetch_window"))

@@ -17,13 +17,16 @@ int info_init(struct info *info, struct spht_reader *r)
 	info->cap_threads = 64;
 	info->threads = calloc(info->cap_threads, sizeof(*info->threads));
 	info->cpus = calloc(SPHT_MAX_CPUS, sizeof(*info->cpus));
-	return info->threads && info->cpus ? 0 : -1;
+	info->mark_names = spht_marks_open(info->header);
+	return info->threads && info->cpus && info->mark_names ? 0 : -1;
 }
 
 void info_free(struct info *info)
 {
 	free(info->threads);
 	free(info->cpus);
+	free(info->marks);
+	spht_marks_close(info->mark_names);
 }
 
 /* Its place in the hash, or the free one where it belongs. */
@@ -95,20 +98,43 @@ static void count_exit(struct info *info, const struct spht_event *ev)
 	info->nr_exits++;
 }
 
-static void count_mark(struct info *info, const struct spht_event *ev)
+static int add_mark(struct info *info, const struct spht_event *ev, uint32_t value)
+{
+	info->marks_total++;
+	if (info->nr_marks == INFO_MAX_MARKS)
+		return 0;
+	if (info->nr_marks == info->cap_marks) {
+		size_t cap = info->cap_marks ? info->cap_marks * 2 : 64;
+		void *p = realloc(info->marks, cap * sizeof(*info->marks));
+
+		if (!p)
+			return -1;
+		info->marks = p;
+		info->cap_marks = cap;
+	}
+	info->marks[info->nr_marks++] = (struct info_mark){ev->ts, ev->pid, value, ev->cpu};
+	return 0;
+}
+
+static int count_port(struct info *info, const struct spht_event *ev)
 {
 	uint64_t port = ev->v[SPHT_PIO_PORT];
+	uint32_t value;
 	unsigned int i;
 
-	info->marks++;
+	if (spht_mark_read(info->mark_names, &info->types[ev->type], ev, &value) &&
+	    add_mark(info, ev, value))
+		return -1;
+	info->port_io++;
 	for (i = 0; i < info->nr_ports; i++)
 		if (info->ports[i].port == port)
 			break;
 	if (i == INFO_MAX_PORTS)
-		return;
+		return 0;
 	if (i == info->nr_ports)
 		info->ports[info->nr_ports++].port = port;
 	info->ports[i].count++;
+	return 0;
 }
 
 /* The level of a walk's first entry is the guest's paging mode. */
@@ -178,7 +204,8 @@ int info_event(struct info *info, const struct spht_event *ev)
 		count_mode(info, t, ev);
 		break;
 	case SPHT_EV_PIO:
-		count_mark(info, ev);
+		if (count_port(info, ev))
+			return -1;
 		break;
 	}
 	if (ev->preamble) {

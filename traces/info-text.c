@@ -132,6 +132,18 @@ static void print_file(const struct info *info, const char *path, struct cmd_out
 	}
 }
 
+/* Without what is long and for programs: counters, the layout of role words. */
+static void print_kvm(const struct info *info, struct cmd_out *out)
+{
+	static const char *const none[] = {NULL};
+	json_t *kvm = json_copy(json_object_get(info->header, "kvm"));
+
+	json_object_del(kvm, "stats");
+	json_object_del(kvm, "role");
+	print_object(out, "kvm", kvm, none);
+	json_decref(kvm);
+}
+
 static void print_clock(const struct info *info, struct cmd_out *out)
 {
 	const char *clock = json_string_value(json_object_get(info->header, "clock"));
@@ -277,11 +289,40 @@ static void print_threads(const struct info *info, struct cmd_out *out)
 		cmd_out_printf(out, "  none\n");
 }
 
-static void print_marks(const struct info *info, struct cmd_out *out)
+static void print_marks(const struct info *info, size_t max, struct cmd_out *out)
+{
+	uint32_t port = spht_marks_port(info->mark_names);
+	size_t i;
+
+	if (port == SPHT_MARK_NO_PORT)
+		cmd_out_printf(out, "\nmarks: the port that the header names is none\n");
+	else
+		cmd_out_printf(out, "\nmarks (kvm_pio to port 0x%" PRIx32 ") %" PRIu64 "\n", port,
+			       info->marks_total);
+	for (i = 0; i < info->nr_marks && i < max; i++) {
+		const struct info_mark *m = &info->marks[i];
+		const char *name = spht_mark_name(info->mark_names, m->value);
+		uint64_t ns = m->ts - info->span.first_ts;
+
+		cmd_out_printf(out, "  %7" PRIu64 ".%06u s  cpu %-3u tid %-7" PRId32 " 0x%" PRIx32,
+			       ns / 1000000000, (unsigned int)(ns % 1000000000 / 1000), m->cpu,
+			       m->pid, m->value);
+		if (name) {
+			cmd_out_printf(out, "  ");
+			cmd_out_text(out, name);
+		}
+		cmd_out_printf(out, "\n");
+	}
+	if (i < info->marks_total)
+		cmd_out_printf(out, "  and %" PRIu64 " more%s\n", info->marks_total - i,
+			       i < info->nr_marks ? " (--marks lists them)" : "");
+}
+
+static void print_port_io(const struct info *info, struct cmd_out *out)
 {
 	unsigned int i;
 
-	cmd_out_printf(out, "\nmarks (kvm_pio) %" PRIu64, info->marks);
+	cmd_out_printf(out, "\nport I/O (kvm_pio) %" PRIu64, info->port_io);
 	for (i = 0; i < info->nr_ports; i++)
 		cmd_out_printf(out, "%s port 0x%" PRIx64 " %" PRIu64, i ? "," : ":",
 			       info->ports[i].port, info->ports[i].count);
@@ -318,7 +359,7 @@ static void print_missing(void *arg, enum info_weight weight, const char *what, 
 	cmd_out_printf(arg, "  %s%s: %s\n", marks[weight], what, effect);
 }
 
-void info_print_text(const struct info *info, const char *path, struct cmd_out *out)
+void info_print_text(const struct info *info, const char *path, size_t marks, struct cmd_out *out)
 {
 	static const char *const host_first[] = {"kernel", "machine", "cpu_model", NULL};
 	static const char *const guest_first[] = {"kernel", "workload", NULL};
@@ -329,7 +370,7 @@ void info_print_text(const struct info *info, const char *path, struct cmd_out *
 	print_file(info, path, out);
 	print_object(out, "host", json_object_get(h, "host"), host_first);
 	print_object(out, "guest", json_object_get(h, "guest"), guest_first);
-	print_object(out, "kvm", json_object_get(h, "kvm"), none);
+	print_kvm(info, out);
 	print_object(out, "origin", json_object_get(h, "origin"), origin_first);
 	print_object(out, "recorder", json_object_get(h, "recorder"), none);
 	print_clock(info, out);
@@ -338,7 +379,8 @@ void info_print_text(const struct info *info, const char *path, struct cmd_out *
 	print_ledger(info, out);
 	print_exits(info, out);
 	print_threads(info, out);
-	print_marks(info, out);
+	print_marks(info, marks, out);
+	print_port_io(info, out);
 	print_left_out(info, out);
 	cmd_out_printf(out,
 		       "\nmissing, and for what ('!' cannot be replayed, '-' results are empty "

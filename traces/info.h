@@ -3,10 +3,12 @@
 #define SPHT_INFO_H
 
 #include "cmd.h"
+#include "mark.h"
 
 /* What `spht-trace info` gathers in one pass over a file; cmd-info.c prints it. */
 #define INFO_MAX_EXITS 512 /* distinct exit reasons; more are counted together */
 #define INFO_MAX_PORTS 16
+#define INFO_MAX_MARKS (1u << 20) /* kept; more are only counted */
 
 struct info_cpu {
 	bool used;
@@ -21,6 +23,13 @@ struct info_thread {
 	uint64_t events;
 	int64_t vcpu; /* the last vCPU it named, -1 none */
 	bool vcpus_vary;
+};
+
+struct info_mark {
+	uint64_t ts;
+	int32_t pid;
+	uint32_t value;
+	uint16_t cpu;
 };
 
 struct info_exit {
@@ -47,11 +56,15 @@ struct info {
 	unsigned int nr_exits;
 	uint64_t exits_other, exits_total, page_faults, tdp_exits;
 	uint64_t modes[6]; /* walks by the level of their first entry */
-	uint64_t marks;
+	uint64_t port_io;
 	struct {
 		uint64_t port, count;
 	} ports[INFO_MAX_PORTS];
 	unsigned int nr_ports;
+	struct spht_marks *mark_names;
+	struct info_mark *marks;
+	size_t nr_marks, cap_marks;
+	uint64_t marks_total;
 };
 
 /* What keeps an analysis from being possible, or from being good. */
@@ -75,7 +88,8 @@ void info_missing(const struct info *info, info_missing_fn *fn, void *arg);
 uint64_t info_count(const struct info *info, enum spht_event_id id);
 /* What the file says under @key: in its header, or where only the end knew it, in its footer. */
 const json_t *info_said(const struct info *info, const char *key);
-void info_print_text(const struct info *info, const char *path, struct cmd_out *out);
+/* @marks: how many of them, at most. */
+void info_print_text(const struct info *info, const char *path, size_t marks, struct cmd_out *out);
 void info_print_json(const struct info *info, const char *path, struct cmd_out *out);
 
 #endif

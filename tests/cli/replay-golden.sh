@@ -268,8 +268,9 @@ row "a walk opens a window there; exits_total and pf_retry are empty" pvm.csv \
 	pf_ptwrite_unsync pf_ptwrite_emul pf_mmio pf_spurious pf_retry pf_refault
 row "and helpers are judged as elsewhere" pvm.csv '2 1 1 0 1 15 0 1 13 1 1' f_base avoided \
 	avoided_direct avoided_side remaining generated duplicate illegal unknown built used_timely
-row "every time column is empty" pvm.csv '- - - - -' \
+row "every time column is empty" pvm.csv '- - - - - - -' time_source helper_busy_s \
 	time_base_s time_helped_s speedup_pct speedup_bound_pct lock_wait_s
+lacks "and the report speaks of no time of the helper's" out 'busy'
 
 # Losses: 5 events between steps 13 and 14, and some inside step 22, whose window ends
 # there.  After a loss the model answers for nothing that it does not see made again:

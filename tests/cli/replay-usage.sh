@@ -68,8 +68,7 @@ usage "a bad one among several heuristics" "there is no heuristic 'x'" $window -
 usage "--clock=real" '--clock=real: expected virtual' $window --clock=real ok.spht
 usage "--helpers=2" '--helpers=2: expected 1' $window --helpers=2 ok.spht
 usage "--kvm=6.1" '--kvm=6\.1: expected auto' $window --kvm=6.1 ok.spht
-usage "--roi" 'regions of interest are not there yet' $window --roi=a..b ok.spht
-usage "--warmup" 'regions of interest are not there yet' $window --warmup=1 ok.spht
+usage "--warmup" '--warmup is not there yet; --roi=MARK\.\. leaves out' $window --warmup=1 ok.spht
 
 usage "an unknown world" '--knowledge=all: expected strict, inferred or optimistic' \
 	$window --knowledge=all ok.spht
@@ -88,6 +87,10 @@ for n in '' 0 -1 1025 2x; do
 	usage "-j '$n'" "-j $n: expected 1\\.\\.1024" $window -j "$n" ok.spht
 done
 
+status 1 "a thread that runs no vCPU is refused by --vm" "$SPHT_REPLAY" $window --vm=70,71 ok.spht
+has "  it says which ones do" err \
+	'^spht-replay: ok\.spht: --vm: thread 71 runs no vCPU in this recording; those that do: 70$'
+
 # getopt's own words come first.
 for option in --nonsense -x --partial=yes --heuristic; do
 	status 2 "$option is refused" "$SPHT_REPLAY" "$option"
@@ -103,7 +106,7 @@ cp err err1
 check "  without a word on stderr" test ! -s err1
 has "--help begins with the usage" help '^usage: spht-replay --heuristic=NAME'
 for option in --heuristic= --csv= --json= --jobs= --knowledge= --legality= --helper-prefetch= \
-	--prefetch-window= --costs= --guest-time-scale= --clock= --helpers= --kvm= --vm= --partial \
+	--prefetch-window= --costs= --guest-time-scale= --clock= --helpers= --kvm= --vm= --roi= --partial \
 	--explain --timing --quiet --help --version; do
 	has "--help tells of $option" help "^ .*$option"
 done
@@ -194,7 +197,8 @@ d = json.load(open(sys.argv[1]))
 $1
 json.dump(d, open('bad.json', 'w'))" "$default"
 }
-costs "a profile that is not there" 'expected a cost profile' no.json
+costs "a profile that is not there" 'cannot be opened: No such file or directory; expected a cost profile' \
+	no.json
 : >bad.json
 costs "an empty profile" 'line 1' bad.json
 echo '{"name": "x", ' >bad.json

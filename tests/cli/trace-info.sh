@@ -78,7 +78,9 @@ threads
                8 events  tid 71  vCPU 1
                1 events  tid 5
 
-marks (kvm_pio) 2: port 0xe9 2
+marks (kvm_pio to port 0x5f0) 0
+
+port I/O (kvm_pio) 2: port 0xe9 2
 
 skipped by the recorder (system, event, count)
   [["sched","sched_switch",12]]
@@ -131,11 +133,52 @@ check "JSON: ledger" json \
 check "JSON: threads and vCPUs" json \
 	'[(t["tid"], t["events"], t["vcpu"]) for t in d["threads"]] ==
 	[(70, 10, 0), (71, 8, 1), (5, 1, None)]'
-check "JSON: marks, walks and what is missing" json \
-	'd["marks"] == {"count": 2, "ports": [{"port": "0xe9", "count": 2}]} and
+check "JSON: port I/O, marks, walks and what is missing" json \
+	'd["port_io"] == {"count": 2, "ports": [{"port": "0xe9", "count": 2}]} and
+	d["marks"] == {"port": "0x5f0", "count": 0, "list": []} and
 	d["walks"]["4level"] == 1 and d["lacks"][0]["weight"] == "fatal"'
 check "JSON: header and footer word for word" json \
 	'd["guest"]["init"] == "busybox" and d["skipped"] == [["sched", "sched_switch", 12]]'
+
+# Marks: a value of 1, 2 or 4 bytes that the guest writes to the port.
+{
+	echo '#header {"marks":{"port":"0x5f0","names":{"0x1":"boot","0x0102":"lib/argv_split.o"}}}'
+	echo '@5000000000 cpu=1 pid=70 kvm_entry'
+	echo '+1500000 kvm_pio port=0x5f0 rw=1 size=1 count=1 val=0xff01'
+	echo 'cpu=0 pid=71 kvm_pio port=0x5f0 rw=1 size=2 count=1 val=0x102'
+	echo 'kvm_pio port=0x5f0 rw=0 size=4 count=1 val=3' # read
+	echo 'kvm_pio port=0x5f0 rw=1 size=4 count=2 val=3' # a string of two
+	echo 'kvm_pio port=0x5f0 rw=1 size=8 count=1 val=3'
+	echo 'kvm_pio port=0x5f1 rw=1 size=4 count=1 val=3'
+	for value in $(seq 20 42); do
+		echo "+1000000000 kvm_pio port=0x5f0 rw=1 size=4 count=1 val=$value"
+	done
+} >marks.txt
+check "a trace with marks can be written" "$SPHT_MKTRACE" -o marks.spht marks.txt
+check "info lists marks" "$SPHT_TRACE" info marks.spht
+cp "$T/out" marks.out
+sed -n '/^marks (/,/^$/p' marks.out | sed -n '1,4p;21,22p' >got
+cat >want <<'END'
+marks (kvm_pio to port 0x5f0) 25
+        0.001500 s  cpu 1   tid 70      0x1  boot
+        0.001500 s  cpu 0   tid 71      0x102  lib/argv_split.o
+        1.001500 s  cpu 0   tid 71      0x14
+       18.001500 s  cpu 0   tid 71      0x25
+  and 5 more (--marks lists them)
+END
+same "with time, thread, value and name, the first twenty" got want
+check "info --marks succeeds" "$SPHT_TRACE" info --marks marks.spht
+has "it lists all of them" "$T/out" '^       23\.001500 s  cpu 0   tid 71      0x2a$'
+lacks "and leaves none out" "$T/out" 'more'
+check "info --json of marks succeeds" "$SPHT_TRACE" info --json marks.spht
+cp "$T/out" json
+check "JSON: all marks" json \
+	'd["marks"]["port"] == "0x5f0" and d["marks"]["count"] == 25 == len(d["marks"]["list"]) and
+	d["marks"]["list"][0] == {"ts": "0x12a1cd560", "time_s": 0.0015, "value": "0x1",
+	"name": "boot", "cpu": 1, "tid": 70} and d["marks"]["list"][2]["name"] is None'
+sed 's/"0x5f0"/"com1"/' marks.txt | "$SPHT_MKTRACE" -o com1.spht
+check "info of a header whose port is none succeeds" "$SPHT_TRACE" info com1.spht
+has "and says so" "$T/out" '^marks: the port that the header names is none$'
 
 # What else can be missing.
 # lacks_says SENTENCE REGEX <<input

@@ -25,8 +25,32 @@ static void exit_begin(struct sim *s, uint32_t reason, uint64_t info1, uint64_t 
 	s->exits++;
 }
 
+static void act(struct sim *s);
+
+/* The host has other plans: this vCPU's thread waits, the others and the host's own do not. */
+static void hold_up(struct sim *s)
+{
+	unsigned int me = s->vcpu, around = s->around;
+
+	if (!s->hold || sim_random(s) % 100 >= s->hold)
+		return;
+	s->held |= 1u << me;
+	for (uint64_t n = 1 + sim_random(s) % 3; n; n--) {
+		s->vcpu = (unsigned int)(sim_random(s) % s->vcpus);
+		if (!(s->held >> s->vcpu & 1))
+			act(s);
+		else if (sim_random(s) % 16 == 0)
+			sim_zap(s, 1 + (unsigned int)(sim_random(s) % (SIM_TABLES - 1)));
+	}
+	s->held &= ~(1u << me);
+	s->vcpu = me;
+	s->around = around;
+	s->f.tid = 100 + (int32_t)me;
+}
+
 static void exit_end(struct sim *s)
 {
+	hold_up(s);
 	put(s, ev_entry(s->vcpu));
 }
 
@@ -206,6 +230,7 @@ static void count(struct sim *s, bool set, bool unsync, bool ad)
 static bool fault(struct sim *s, uint64_t vpn, bool write)
 {
 	unsigned int t = (unsigned int)(vpn / 512), i = vpn % 512, target;
+	uint64_t walked;
 	uint32_t code = SPHT_PF_U | (write ? SPHT_PF_W : 0);
 	uint64_t *pte = &s->pte[t][i];
 	bool was_unsync, set, ad = false;
@@ -229,6 +254,13 @@ static bool fault(struct sim *s, uint64_t vpn, bool write)
 		put(s, ev_set_dirty(GVA_OF(SIM_TABLE_GFN + t) + 8 * i));
 		*pte |= SPHT_PTE_D;
 		ad = true;
+	}
+	walked = *pte;
+	hold_up(s);
+	if (*pte != walked) { /* FNAME(gpte_changed): let the guest try again */
+		s->by_class[SPHT_CLASS_RETRY]++;
+		exit_end(s);
+		return true;
 	}
 	link_path(s, t);
 	put(s, ev_requested(gfn_of(*pte), 1));
@@ -262,8 +294,12 @@ static void handle(struct sim *s, uint64_t vpn, bool write)
 {
 	unsigned int t = (unsigned int)(vpn / 512), i = vpn % 512;
 	unsigned int base = i & ~(s->around - 1);
+	uint64_t pte = s->pte[t][i];
 
-	if (s->pte[t][i] & SPHT_PTE_P) {
+	/* Another vCPU's handler was faster. */
+	if ((pte & SPHT_PTE_P) && (!write || (pte & SPHT_PTE_W)))
+		return;
+	if (pte & SPHT_PTE_P) {
 		sim_store(s, t, i, new_page(s, true));
 		invlpg(s, t, i);
 		return;
@@ -281,7 +317,7 @@ void sim_access(struct sim *s, uint64_t vpn, bool write)
 	unsigned int t = (unsigned int)(vpn / 512), i = vpn % 512;
 
 	assert_true(t < SIM_TABLES);
-	for (unsigned int tries = 0; tries < 10; tries++) {
+	for (unsigned int tries = 0; tries < 100; tries++) {
 		const struct sim_page *sp = &s->sp[t];
 
 		if (s->l2_linked && sp->linked && sp->spte[i] >= SIM_READONLY + write)
@@ -374,13 +410,13 @@ static uint64_t some_page(struct sim *s)
 	return t * 512 + sim_random(s) % 48;
 }
 
-void sim_step(struct sim *s)
+/* Anything that a vCPU does, at random. */
+static void act(struct sim *s)
 {
 	uint64_t vpn = some_page(s);
 	unsigned int t = (unsigned int)(vpn / 512), i = vpn % 512, what;
 	uint64_t pte = s->pte[t][i];
 
-	s->vcpu = (unsigned int)(sim_random(s) % s->vcpus);
 	what = (unsigned int)(sim_random(s) % 100);
 	s->around = t & 1 ? 16 : 1;
 	if (what < 60) {
@@ -408,4 +444,10 @@ void sim_step(struct sim *s)
 		sim_store(s, t, i, pte);
 		sim_flush(s);
 	}
+}
+
+void sim_step(struct sim *s)
+{
+	s->vcpu = (unsigned int)(sim_random(s) % s->vcpus);
+	act(s);
 }

@@ -33,6 +33,12 @@ struct sim {
 	/* The guest changes entries that are present: syncs then drop SPTEs unseen. */
 	bool silent;
 	unsigned int vcpu, vcpus;
+	/*
+	 * How often, in per cent, a vCPU's thread is held up inside an exit while
+	 * others go on: before it takes mmu_lock, and after its work.
+	 */
+	unsigned int hold;
+	uint32_t held; /* vCPUs that are, a bit each */
 	uint64_t pte[SIM_TABLES][SPHT_PT_ENTRIES]; /* the guest's */
 	struct sim_page sp[SIM_TABLES];
 	bool l2_exists, l2_linked;

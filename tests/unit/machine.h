@@ -197,9 +197,9 @@ static inline void walk_large(struct rig *r, uint64_t vpn, uint32_t code, uint64
 	feed_elems(&r->f, 4, walk, 3);
 }
 
-/* A recording of the simulated guest, whole. */
-static inline struct sim *simulate(struct rig *r, unsigned int window, unsigned int vcpus,
-				   uint64_t seed, bool silent, int mock)
+/* A recording of the simulated guest, whole; threads are held up as kvm_sim.h says. */
+static inline struct sim *simulate_held(struct rig *r, unsigned int window, unsigned int vcpus,
+					uint64_t seed, bool silent, int mock, unsigned int hold)
 {
 	struct sim *s = calloc(1, sizeof(*s));
 	struct spht_error err;
@@ -209,12 +209,19 @@ static inline struct sim *simulate(struct rig *r, unsigned int window, unsigned 
 	spht_observed_mock(r->o, mock);
 	s->f.assemble = r->f.assemble;
 	s->silent = silent;
+	s->hold = hold;
 	sim_start(s, window, vcpus, seed);
 	for (unsigned int i = 0; i < 3000; i++)
 		sim_step(s);
 	if (spht_assemble_finish(r->f.assemble, &err) || spht_observed_finish(r->o, &err))
 		fail_msg("%s", err.text);
 	return s;
+}
+
+static inline struct sim *simulate(struct rig *r, unsigned int window, unsigned int vcpus,
+				   uint64_t seed, bool silent, int mock)
+{
+	return simulate_held(r, window, vcpus, seed, silent, mock, 0);
 }
 
 /* The one check 1 that the last fault made, against the state before. */

@@ -380,6 +380,38 @@ static void silent_drops_cost_score_and_none_is_unexplained(void **unused)
 	}
 }
 
+static void threads_that_are_held_up_cost_no_side_of_the_score(void **unused)
+{
+	(void)unused;
+	for (unsigned int vcpus = 1; vcpus <= 3; vcpus++) {
+		struct spht_fidelity_sides all = {0};
+
+		for (uint64_t seed = 41; seed <= 46; seed++) {
+			struct spht_fidelity_sides s;
+			struct rig r;
+			struct sim *sim = simulate_held(&r, 8, vcpus, seed, false, -1, 40);
+			const struct spht_assemble_stats *st = spht_assemble_stats(r.f.assemble);
+
+			assert_int_equal(st->exits_total, sim->exits);
+			assert_memory_equal(st->by_class, sim->by_class, sizeof(sim->by_class));
+			assert_int_equal(r.fid->drops[SPHT_DROP_UNEXPLAINED], 0);
+			assert_int_equal(r.fid->get_page[true][true], 0);
+			assert_int_equal(r.fid->get_page[false][false], 0);
+			assert_int_equal(r.fid->unbound + r.fid->role_mismatch, 0);
+			spht_fidelity_sides(r.fid, &s);
+			for (unsigned int i = 0; i < 2; i++) {
+				all.absent[i] += s.absent[i];
+				all.present[i] += s.present[i];
+			}
+			free(sim);
+			rig_close(&r);
+		}
+		assert_true(all.present[1] > 1000);
+		assert_true(all.present[0] * 1000 >= all.present[1] * 998);
+		assert_true(all.absent[0] * 1000 >= all.absent[1] * 998);
+	}
+}
+
 static void prefetch_window_is_told_by_the_recorded_groups(void **unused)
 {
 	(void)unused;
@@ -417,6 +449,7 @@ int main(void)
 		cmocka_unit_test(
 			model_that_is_always_empty_or_always_full_scores_worse_on_each_side),
 		cmocka_unit_test(silent_drops_cost_score_and_none_is_unexplained),
+		cmocka_unit_test(threads_that_are_held_up_cost_no_side_of_the_score),
 		cmocka_unit_test(prefetch_window_is_told_by_the_recorded_groups),
 	};
 

@@ -45,7 +45,9 @@ static void on_recordings(void (*body)(const struct whatif *w, const struct sett
 		static const unsigned int windows[] = {8, 1, 16};
 		unsigned int window = windows[seed % 3];
 		struct rig r;
-		struct sim *sim = simulate(&r, window, 1 + (seed % 4 == 0), seed, seed & 1, -1);
+		unsigned int vcpus = 1 + (seed % 4 == 0);
+		struct sim *sim =
+			simulate_held(&r, window, vcpus, seed, seed & 1, -1, vcpus > 1 ? 25 : 0);
 		struct whatif w = whatif_of(&r, window);
 
 		for (unsigned int i = 0; i < 2 * 2 * SPHT_WORLD_NR; i++) {

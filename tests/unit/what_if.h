@@ -33,6 +33,7 @@ struct whatif {
 	unsigned int window; /* of KVM's prefetch */
 	bool helper_prefetch, clock_real;
 	double scale;
+	uint64_t from, to; /* what counts; both 0: all */
 };
 
 /* Ends the recording: what follows are what-ifs. */
@@ -60,6 +61,8 @@ static inline struct spht_account run_spec(const struct whatif *w, const struct 
 		.helper_prefetch = w->helper_prefetch,
 		.clock_real = w->clock_real,
 		.guest_time_scale = w->scale,
+		.from = w->from,
+		.to = w->to ? w->to : UINT64_MAX,
 	};
 	struct spht_account a;
 	struct spht_error err;
