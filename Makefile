@@ -131,7 +131,8 @@ UNIT_RUN := $(patsubst %.c,$(BUILD)/%,$(UNIT_PLAIN) $(if $(RECORD_LIB),$(UNIT_RE
 
 # Tools of the tests and of the bench: with traces/ alone, and with libtracecmd too.
 TOOLS := $(patsubst tests/tools/%.c,$(BUILD)/tests/%,\
-	$(wildcard tests/tools/mktrace.c tests/tools/readbench.c tests/tools/writebench.c))
+	$(wildcard tests/tools/mktrace.c tests/tools/readbench.c tests/tools/writebench.c \
+	tests/tools/profilecut.c))
 RECORD_TOOLS := $(if $(HAVE_RECORD),$(patsubst tests/tools/%.c,$(BUILD)/tests/%,\
 	$(wildcard tests/tools/tracedat-csv.c tests/tools/tracecmd-count.c)))
 
@@ -243,6 +244,7 @@ $(BUILD)/spht-record: $(call objs,$(RECORD_SRCS)) $(TRACES_LIB)
 $(TOOLS) $(RECORD_TOOLS): $(BUILD)/tests/%: $(BUILD)/tests/tools/%.o $(TRACES_LIB)
 	$(link)
 $(RECORD_TOOLS): EXTRA_LIBS = $(RECORD_LIBS)
+$(BUILD)/tests/profilecut: $(BUILD)/collector/profile.o
 
 $(VMM): $(call objs,$(LIVE_SRCS))
 	$(link)

@@ -37,6 +37,8 @@ static int read_header(struct spht_recording *r, const json_t *h)
 
 static bool has_kvm_exit(const struct spht_reader *reader)
 {
+	const json_t *kvm = json_object_get(spht_reader_header(reader), "kvm");
+	const char *module = json_string_value(json_object_get(kvm, "module"));
 	const json_t *counts = json_object_get(spht_reader_footer(reader), "events_by_type");
 	const struct spht_event_type *types;
 	const char *count;
@@ -46,9 +48,9 @@ static bool has_kvm_exit(const struct spht_reader *reader)
 	for (unsigned int i = 0; i < nr; i++) {
 		if (types[i].id != SPHT_EV_EXIT)
 			continue;
-		/* Without a footer the type's being listed has to do. */
+		/* Without a footer the type's being listed has to do; kvm_pvm has it and never uses it. */
 		count = json_string_value(json_array_get(counts, i));
-		return !count || strtoull(count, NULL, 0) > 0;
+		return count ? strtoull(count, NULL, 0) > 0 : !module || strcmp(module, "kvm_pvm");
 	}
 	return false;
 }
@@ -245,6 +247,43 @@ static void read_counters(struct spht_recording *r, const struct spht_reader *re
 }
 
 /*
+ * KVM's events do not name their VM, so the shadow pages of two VMs cannot be
+ * told apart unless the threads of one are picked.  The recorder's list, where
+ * there is one, tells whether there were two.
+ */
+static int check_vms(const struct spht_recording *r, const struct spht_reader *reader,
+		     const struct spht_load_options *opt, struct spht_error *err)
+{
+	const json_t *vms = json_object_get(spht_reader_footer(reader), "vms"), *vm;
+	char tids[200] = "";
+	unsigned int running = 0;
+	size_t i;
+
+	if (opt->nr_vm)
+		return 0;
+	json_array_foreach(vms, i, vm)
+	{
+		const json_t *vcpus = json_object_get(vm, "vcpus");
+		const char *tid;
+		json_t *id;
+
+		if (!json_object_size(vcpus))
+			continue;
+		strncat(tids, running++ ? " or --vm=" : "--vm=", sizeof(tids) - strlen(tids) - 1);
+		json_object_foreach((json_t *)vcpus, tid, id)
+		{
+			if (tids[strlen(tids) - 1] != '=')
+				strncat(tids, ",", sizeof(tids) - strlen(tids) - 1);
+			strncat(tids, tid, sizeof(tids) - strlen(tids) - 1);
+		}
+	}
+	if (running < 2)
+		return 0;
+	spht_error_set(err, "%s: %u VMs are in it, follow one of them: %s", r->path, running, tids);
+	return -1;
+}
+
+/*
  * Do the recorded groups, which span @seen entries, fit the window?  Few faults
  * prove nothing; a window that the user gave must be the recording's own.
  */
@@ -275,7 +314,7 @@ int spht_recording_load(struct spht_recording *r, const char *path,
 	    spht_reader_sha256(reader, r->sha256, err))
 		goto out;
 	layout = find_layout(r, spht_reader_header(reader), err);
-	if (!layout)
+	if (!layout || check_vms(r, reader, opt, err))
 		goto out;
 	known = header_window(r, spht_reader_header(reader));
 	/* 8 since Linux 2.6.37; whether that holds here, the recorded groups tell. */

@@ -147,6 +147,8 @@ static void print_losses(const struct verify *v, struct cmd_out *out)
 {
 	if (!v->gaps)
 		cmd_out_printf(out, "  losses  none\n");
+	else if (v->gaps == v->unknown_gaps)
+		cmd_out_printf(out, "  losses  uncounted events at %" PRIu64 " places\n", v->gaps);
 	else
 		cmd_out_printf(out,
 			       "  losses  %" PRIu64 " events at %" PRIu64

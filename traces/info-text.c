@@ -29,6 +29,9 @@ static double percent(uint64_t part, uint64_t whole)
 	return whole ? 100.0 * (double)part / (double)whole : 0;
 }
 
+#define INDENT  10 /* of what stands behind a key */
+#define COLUMNS 100
+
 static void print_key(struct cmd_out *out, const char *key)
 {
 	cmd_out_printf(out, "%-9s ", key);
@@ -56,11 +59,36 @@ static bool listed(const char *const *keys, const char *key)
 	return false;
 }
 
+/* One item of a list, on a line of its own where it does not fit behind those before it. */
+static void print_item(struct cmd_out *out, const char *key, const json_t *value, size_t *column)
+{
+	char *text = json_is_string(value) ? NULL
+					   : json_dumps(value, JSON_COMPACT | JSON_ENCODE_ANY);
+	const char *shown = json_is_string(value) ? json_string_value(value) : text ? text : "?";
+	size_t len = strlen(shown) + (key ? strlen(key) + 1 : 0);
+
+	if (*column > INDENT && *column + 2 + len > COLUMNS) {
+		cmd_out_printf(out, ",\n%*s", INDENT, "");
+		*column = INDENT;
+	} else if (*column > INDENT) {
+		cmd_out_printf(out, ", ");
+		*column += 2;
+	}
+	if (key) {
+		cmd_out_text(out, key);
+		cmd_out_printf(out, " ");
+	}
+	cmd_out_text(out, shown);
+	*column += len;
+	free(text);
+}
+
 /* "key value, key value" of the members of @object; those in @first come first and bare. */
 static void print_object(struct cmd_out *out, const char *title, const json_t *object,
 			 const char *const *first)
 {
-	const char *const *k, *key, *comma = "";
+	size_t column = INDENT;
+	const char *const *k, *key;
 	json_t *value;
 
 	if (!json_object_size(object))
@@ -68,21 +96,13 @@ static void print_object(struct cmd_out *out, const char *title, const json_t *o
 	print_key(out, title);
 	for (k = first; *k; k++) {
 		value = json_object_get(object, *k);
-		if (!value || json_is_null(value))
-			continue;
-		cmd_out_printf(out, "%s", comma);
-		print_value(out, value);
-		comma = ", ";
+		if (value && !json_is_null(value))
+			print_item(out, NULL, value, &column);
 	}
 	json_object_foreach((json_t *)object, key, value)
 	{
-		if (listed(first, key))
-			continue;
-		cmd_out_printf(out, "%s", comma);
-		cmd_out_text(out, key);
-		cmd_out_printf(out, " ");
-		print_value(out, value);
-		comma = ", ";
+		if (!listed(first, key))
+			print_item(out, key, value, &column);
 	}
 	cmd_out_printf(out, "\n");
 }
@@ -136,11 +156,21 @@ static void print_file(const struct info *info, const char *path, struct cmd_out
 static void print_kvm(const struct info *info, struct cmd_out *out)
 {
 	static const char *const none[] = {NULL};
-	json_t *kvm = json_copy(json_object_get(info->header, "kvm"));
+	json_t *kvm = json_copy(json_object_get(info->header, "kvm")), *params, *of_module;
+	const char *module;
 
+	params = json_incref(json_object_get(kvm, "params"));
 	json_object_del(kvm, "stats");
 	json_object_del(kvm, "role");
+	if (json_is_object(params))
+		json_object_del(kvm, "params");
 	print_object(out, "kvm", kvm, none);
+	json_object_foreach(params, module, of_module)
+	{
+		if (json_is_object(of_module))
+			print_object(out, module, of_module, none);
+	}
+	json_decref(params);
 	json_decref(kvm);
 }
 

@@ -52,6 +52,12 @@ lacks "  and say nothing" out '^counters'
 check "counters that make no sense replay" with '{"stats":{"before":[1],"after":{"pf_taken":"x"}}}'
 lacks "  and say nothing" out '^counters'
 
+# Whose events are whose cannot be told by the events.
+vms='{"vms":[{"pid":7,"vcpus":{"%s":0}},{"pid":9,"vcpus":{"12":0,"13":1}},{"pid":10,"vcpus":{}}]}'
+# shellcheck disable=SC2059
+status 1 "a recording of two VMs is refused" with '{}' "$(printf "$vms" 8)"
+has "  which can be chosen" err 'h\.spht: 2 VMs are in it, follow one of them: --vm=8 or --vm=12,13$'
+
 # A cut has some of the faults; the counters are of all.
 with '{"stats":{"before":{"pf_taken":0},"after":{"pf_taken":23}}}' >/dev/null 2>&1
 check "a cut of a recording with counters can be made" "$SPHT_TRACE" cut --from=@2050000 h.spht -o cut.spht
