@@ -142,6 +142,17 @@ static void check_spurious(struct spht_observed *o, const struct spht_obs_where 
 		o->fid.spurious[!present]++;
 }
 
+/*
+ * The hardware found the entry and refused a write that the model would have
+ * let through, and the guest's entry refuses it as well: a sync has copied that
+ * (sync_page() sets SPTEs without an event, as after the guest's fork).
+ */
+static int lose_write(struct spht_observed *o, const struct spht_obs_where *w)
+{
+	spht_bit_clear(o->mmu.pages[w->page].writable, w->index);
+	return spht_steps_do(&o->steps, SPHT_DO_WPROTECT, w->page, w->index, false);
+}
+
 int spht_obs_check_fault(struct spht_observed *o, struct spht_obs_vcpu *v, struct spht_obs_where *w,
 			 const struct spht_exit *x)
 {
@@ -176,6 +187,9 @@ int spht_obs_check_fault(struct spht_observed *o, struct spht_obs_vcpu *v, struc
 	/* What-ifs may only be spared a P=1 fault for want of W where W is what they have more. */
 	if (hw && !((x->pfec & SPHT_PF_W) && !writable))
 		s->flags |= SPHT_STEP_FORCED;
+	if (x->cls == SPHT_CLASS_GUEST && hw && (x->pfec & SPHT_PF_W) && writable &&
+	    now == SPHT_BELIEF_STRONG && lose_write(o, w))
+		return -1;
 	if (x->cls == SPHT_CLASS_GUEST || (!hw && made_since))
 		goto snapshot;
 	if (!hw && counted && belief > SPHT_BELIEF_ABSENT && now > SPHT_BELIEF_ABSENT) {

@@ -194,7 +194,7 @@ bring_out()
 
 boot_shell()
 {
-	TMPDIR=$RUN qemu-system-x86_64 -accel tcg,thread=multi -cpu EPYC,+svm -smp 2 -m 4096 \
+	TMPDIR="$RUN" qemu-system-x86_64 -accel tcg,thread=multi -cpu EPYC,+svm -smp 2 -m 4096 \
 		-nodefaults -no-user-config -nographic -no-reboot -serial mon:stdio \
 		-kernel "$KERNEL_PART/boot/vmlinuz-$KERNEL" -initrd "$RUN/l1-initrd" \
 		-append "$L1_APPEND" \

@@ -395,6 +395,40 @@ static void copy_on_write(struct rig *r, bool unsync)
 	other_exit(r, SVM_INVLPG);
 }
 
+static void write_that_hardware_and_guest_refuse_takes_the_w_of_the_entry(void **unused)
+{
+	struct spht_fidelity before;
+	struct rig r;
+
+	(void)unused;
+	rig_open(&r);
+	first_fault(&r);
+	hidden(&r, VPN(1, 9), W | U, PTE(0x709, DIRTY), SPTE_W(0x709));
+	assert_true(writable(&r, VPN(1, 9)));
+	/* The guest forks; a sync, which shows nowhere, copies that its entry is read-only. */
+	guest_fault(&r, VPN(1, 9), P | W | U, PTE(0x709, READONLY));
+	assert_true(present(&r, VPN(1, 9)));
+	assert_false(writable(&r, VPN(1, 9)));
+	before = *r.fid;
+	/* It may write again, in place. */
+	hidden(&r, VPN(1, 9), P | W | U, PTE(0x709, DIRTY), SPTE_W(0x709));
+	assert_believed(&r, &before, SPHT_CLASS_HIDDEN, 1, SPHT_BELIEF_WEAK);
+	rig_close(&r);
+}
+
+static void read_that_the_guest_refuses_leaves_the_w_of_the_entry(void **unused)
+{
+	struct rig r;
+
+	(void)unused;
+	rig_open(&r);
+	first_fault(&r);
+	hidden(&r, VPN(1, 9), W | U, PTE(0x709, DIRTY), SPTE_W(0x709));
+	guest_fault(&r, VPN(1, 9), P | U, PTE(0x709, READONLY));
+	assert_true(writable(&r, VPN(1, 9)));
+	rig_close(&r);
+}
+
 static void invlpg_after_a_copy_on_write_drops_the_unsync_entry(void **unused)
 {
 	struct spht_fidelity before;
@@ -725,6 +759,8 @@ int main(void)
 		cmocka_unit_test(page_table_is_writable_from_unsync_to_sync),
 		cmocka_unit_test(entry_that_maps_another_page_by_now_keeps_its_w),
 		cmocka_unit_test(direct_page_protects_nothing),
+		cmocka_unit_test(write_that_hardware_and_guest_refuse_takes_the_w_of_the_entry),
+		cmocka_unit_test(read_that_the_guest_refuses_leaves_the_w_of_the_entry),
 		cmocka_unit_test(invlpg_after_a_copy_on_write_drops_the_unsync_entry),
 		cmocka_unit_test(invlpg_leaves_a_synced_table_and_other_entries_alone),
 		cmocka_unit_test(injected_protection_fault_drops_the_unsync_entry_at_once),
