@@ -271,7 +271,7 @@ check:
 	@$(MAKE) $(JOBS) check-run
 
 # The same without a set-up, for who knows that all is there.
-DEMO_TRACE := traces/samples/kbuild-cc-1vcpu.spht
+DEMO_TRACE := traces/samples/kbuild-w8-1vcpu.spht
 demo-run: all
 	$(BUILD)/spht-replay --heuristic=stride --csv=demo.csv $(DEMO_TRACE)
 	@echo 'demo.csv has the same figures, one row'
