@@ -223,7 +223,9 @@ make_tools()
 	echo root:x:0:0:root:/root:/bin/sh >"$1/root/etc/passwd"
 	echo root:x:0: >"$1/root/etc/group"
 	rm -f "$1/root/dev/null"
-	mknod -m 666 "$1/root/dev/null" c 1 3 || die "cannot make a device node"
+	# Not mknod -m, which wants a /proc.
+	{ mknod "$1/root/dev/null" c 1 3 && chmod 666 "$1/root/dev/null"; } ||
+		die "cannot make a device node"
 }
 
 in_root()
