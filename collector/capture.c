@@ -2,6 +2,7 @@
 #include <errno.h>
 #include <inttypes.h>
 #include <kbuffer.h>
+#include <limits.h>
 #include <poll.h>
 #include <pthread.h>
 #include <stdatomic.h>
@@ -11,6 +12,7 @@
 #include <unistd.h>
 
 #include "capture.h"
+#include "le.h"
 
 /*
  * What a recorder that is killed may lose: blocks are written this often, and
@@ -22,6 +24,8 @@
 /* Wait shorter when this much of a buffer filled meanwhile, longer below a quarter of it. */
 #define FILL_SHARE  8
 #define CACHE_BITS  6
+/* The page that is being filled is one; more are made only while it is looked at. */
+#define PARTIAL_MAX 4
 
 /* Whose a thread is, asked once in a while: the answer costs some files of /proc. */
 struct owner {
@@ -48,7 +52,9 @@ struct spht_capture {
 	struct spht_error err;
 	struct counters n;
 	uint64_t last_ts, flushed_at;
-	bool seen;
+	uint64_t read_ts; /* of the last event read, as the buffer has it */
+	bool seen, pending; /* a gap was told, and no event was stored since */
+	unsigned int holes; /* of shared->holes, those that are told */
 	struct owner owners[1 << CACHE_BITS];
 };
 
@@ -85,8 +91,11 @@ static uint64_t in_ns(struct spht_capture *c, uint64_t ts)
 {
 	const struct spht_capture_clock *k = &c->shared->clock;
 
+	/* Before the base is what only a TSC that differs from CPU to CPU can be. */
 	if (k->num)
-		ts = k->add + (uint64_t)(((unsigned __int128)(ts - k->base) * k->num) >> 32);
+		ts = k->add +
+		     (uint64_t)(((unsigned __int128)(ts > k->base ? ts - k->base : 0) * k->num) >>
+				32);
 	/* The kernel promises that this does not happen; the file cannot hold it. */
 	if (c->seen && ts < c->last_ts) {
 		count(&c->n.backwards, 1);
@@ -121,6 +130,7 @@ static int take_event(struct spht_capture *c, const void *record, uint64_t ts)
 		count(&c->n.filtered, 1);
 		return 0;
 	}
+	c->pending = false;
 	ev.ts = in_ns(c, ts);
 	count(&c->n.stored, 1);
 	if (ev.id == SPHT_EV_PAGE_FAULT)
@@ -128,38 +138,43 @@ static int take_event(struct spht_capture *c, const void *record, uint64_t ts)
 	return spht_writer_append(c->shared->writer, &ev, &c->err);
 }
 
-/* Events that were overwritten before this page; -1 is "some". */
-static int take_gap(struct spht_capture *c, int missed)
+/* @lost events, before @ts of the buffer's clock. */
+static int take_gap(struct spht_capture *c, uint64_t lost, uint64_t ts)
 {
-	uint64_t lost = missed > 0 ? (uint64_t)missed : SPHT_LOST_UNKNOWN;
-
 	count(&c->n.gaps, 1);
-	if (missed > 0)
+	if (lost != SPHT_LOST_UNKNOWN)
 		count(&c->n.lost, lost);
 	else
 		count(&c->n.unknown_gaps, 1);
-	return spht_writer_lost(c->shared->writer, c->cpu, lost, &c->err);
+	c->pending = true;
+	return spht_writer_lost_at(c->shared->writer, c->cpu, lost, in_ns(c, ts), &c->err);
 }
 
 static int take_page(struct spht_capture *c)
 {
 	unsigned long long ts;
 	void *record;
-	int missed;
+	uint64_t missed;
 
 	if (kbuffer_load_subbuffer(c->kbuf, c->page)) {
 		spht_error_set(&c->err, "CPU %u: a page of the trace buffer makes no sense",
 			       c->cpu);
 		return -1;
 	}
-	missed = kbuffer_missed_events(c->kbuf);
-	if (missed && take_gap(c, missed))
+	missed = spht_ring_missed(c->page);
+	if (missed && take_gap(c, missed, spht_get64(c->page)))
 		return -1;
 	for (record = kbuffer_read_event(c->kbuf, &ts); record;
-	     record = kbuffer_next_event(c->kbuf, &ts))
+	     record = kbuffer_next_event(c->kbuf, &ts)) {
+		c->read_ts = ts;
 		if (take_event(c, record, ts))
 			return -1;
-	return 0;
+	}
+	/* Where all that follows is of other VMs the gap gets a block of its own, in its place. */
+	if (!c->pending)
+		return 0;
+	c->pending = false;
+	return spht_writer_flush_cpu(c->shared->writer, c->cpu, &c->err);
 }
 
 typedef int read_fn(struct spht_capture *c);
@@ -182,17 +197,18 @@ static int read_last(struct spht_capture *c)
 	return tracefs_cpu_flush(c->source, c->page);
 }
 
-/* Pages taken, or -1. */
-static int drain(struct spht_capture *c, read_fn *read_page)
+/* Pages taken, at most @max, so that one who writes faster than we read keeps nobody; or -1. */
+static int drain(struct spht_capture *c, read_fn *read_page, int max)
 {
 	int n, pages = 0;
 
-	for (;;) {
+	while (pages < max) {
 		errno = 0;
 		n = read_page(c);
 		if (n < 0 && errno == EINTR)
 			continue;
-		if (n < 0 && errno != EAGAIN) {
+		/* ENODEV: a CPU that is off line, whose buffer is made when it comes. */
+		if (n < 0 && errno != EAGAIN && errno != ENODEV) {
 			spht_error_set(&c->err, "per_cpu/cpu%u/trace_pipe_raw: cannot read: %s",
 				       c->cpu, strerror(errno));
 			return -1;
@@ -203,6 +219,18 @@ static int drain(struct spht_capture *c, read_fn *read_page)
 		if (take_page(c))
 			return -1;
 	}
+	return pages;
+}
+
+/* Somebody has meddled: since the last look, or all along, events may be missing. */
+static int tell_holes(struct spht_capture *c)
+{
+	unsigned int holes = atomic_load(&c->shared->holes);
+
+	if (holes == c->holes)
+		return 0;
+	c->holes = holes;
+	return take_gap(c, SPHT_LOST_UNKNOWN, c->read_ts);
 }
 
 /* At most so much is lost when the recorder is killed. */
@@ -212,7 +240,7 @@ static int flush_if_due(struct spht_capture *c)
 
 	if (now - c->flushed_at < FLUSH_NS)
 		return 0;
-	if (drain(c, read_any) < 0)
+	if (drain(c, read_any, PARTIAL_MAX) < 0 || tell_holes(c))
 		return -1;
 	c->flushed_at = now;
 	return spht_writer_flush_cpu(c->shared->writer, c->cpu, &c->err);
@@ -225,11 +253,10 @@ static int run(struct spht_capture *c)
 	struct pollfd stop = {.fd = c->shared->stop, .events = POLLIN};
 	int wait = WAIT_MIN_MS, pages;
 
-	c->flushed_at = now_ns();
 	for (;;) {
 		if (poll(&stop, 1, wait) > 0)
 			break;
-		pages = drain(c, read_full);
+		pages = drain(c, read_full, buffer_pages);
 		if (pages < 0 || flush_if_due(c))
 			return -1;
 		if (pages > buffer_pages / FILL_SHARE)
@@ -237,7 +264,7 @@ static int run(struct spht_capture *c)
 		else if (pages < buffer_pages / FILL_SHARE / 4 && wait < WAIT_MAX_MS)
 			wait++;
 	}
-	return drain(c, read_last) < 0 ? -1 : 0;
+	return drain(c, read_last, INT_MAX) < 0 ? -1 : 0;
 }
 
 static void *thread(void *arg)
@@ -263,6 +290,8 @@ struct spht_capture *spht_capture_open(const struct spht_capture_shared *shared,
 		goto no_memory;
 	c->shared = shared;
 	c->cpu = cpu;
+	c->read_ts = shared->clock.begin;
+	c->flushed_at = now_ns();
 	errno = 0;
 	c->source = tracefs_cpu_open(spht_ring_instance(shared->ring), (int)cpu, true);
 	if (!c->source) {
@@ -308,7 +337,7 @@ int spht_capture_join(struct spht_capture *c, struct spht_error *err)
 {
 	if (c->running)
 		pthread_join(c->thread, NULL);
-	else if (!c->failed && drain(c, read_last) < 0)
+	else if (!c->failed && drain(c, read_last, INT_MAX) < 0)
 		c->failed = true;
 	c->running = false;
 	if (c->failed)
@@ -341,12 +370,18 @@ void spht_capture_counts(const struct spht_capture *c, struct spht_capture_count
 	to->backwards = atomic_load_explicit(&n->backwards, memory_order_relaxed);
 }
 
+void spht_capture_let_go(struct spht_capture *c)
+{
+	if (c->source)
+		tracefs_cpu_close(c->source);
+	c->source = NULL;
+}
+
 void spht_capture_close(struct spht_capture *c)
 {
 	if (!c)
 		return;
-	if (c->source)
-		tracefs_cpu_close(c->source);
+	spht_capture_let_go(c);
 	if (c->kbuf)
 		kbuffer_free(c->kbuf);
 	free(c->page);

@@ -12,6 +12,7 @@
 #include "kvm-facts.h"
 #include "kvm-role.h"
 #include "kvm-stats.h"
+#include "proc.h"
 #include "sysfile.h"
 #include "vm.h"
 
@@ -164,13 +165,9 @@ static void check_role(FILE *out)
 	json_decref(role);
 }
 
-/* Events have the numbers of the initial pid namespace, whose second process is a kernel thread. */
 static void check_namespace(FILE *out)
 {
-	char comm[64];
-
-	spht_sysfile_read(comm, sizeof(comm), "/proc/2/comm");
-	if (strcmp(comm, "kthreadd"))
+	if (!spht_proc_is_initial())
 		spht_check_line(out, SPHT_CHECK_WARN, "thread numbers",
 				"record outside of containers, or with the host's pid namespace",
 				"those in /proc seem not to be the kernel's, so threads cannot be "

@@ -14,13 +14,16 @@
 /* The child: waits for the word, then becomes the program. */
 static void become(const struct spht_command *c, char *const *argv, bool stdout_taken)
 {
-	static const int signals[] = {SIGINT, SIGTERM, SIGHUP, SIGPIPE};
+	static const int signals[] = {SIGINT, SIGTERM, SIGPIPE, SIGXFSZ};
+	struct sigaction hup;
 	sigset_t none;
 	int saved;
 	char go;
 
 	for (size_t i = 0; i < sizeof(signals) / sizeof(signals[0]); i++)
 		signal(signals[i], SIG_DFL);
+	if (!sigaction(SIGHUP, NULL, &hup) && hup.sa_handler != SIG_IGN)
+		signal(SIGHUP, SIG_DFL);
 	sigemptyset(&none);
 	sigprocmask(SIG_SETMASK, &none, NULL);
 	if (stdout_taken && dup2(STDERR_FILENO, STDOUT_FILENO) < 0)

@@ -79,7 +79,7 @@ static int compare_names(const void *a, const void *b)
 /* @only: all events of the system, or the one of that name.  How many, or -1. */
 static int add_matching(struct live *l, const char *system, const char *only)
 {
-	char **events = tracefs_system_events(NULL, system), filter[64];
+	char **events = tracefs_system_events(NULL, system);
 	int nr = 0, done = 0;
 
 	while (events && events[nr])
@@ -92,7 +92,7 @@ static int add_matching(struct live *l, const char *system, const char *only)
 			continue;
 		if (!spht_ring_has_event(l->ring, system, events[i]))
 			continue;
-		if (add(l, system, events[i], filter_of(l, events[i], filter, sizeof(filter)))) {
+		if (add(l, system, events[i], NULL)) {
 			done = -1;
 			break;
 		}

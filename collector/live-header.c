@@ -43,7 +43,6 @@ static json_t *recorder(struct live *l)
 {
 	const struct spht_live *o = l->o;
 	json_t *j = json_object();
-	double overhead;
 
 	set_text(j, "tool", "spht-record " SPHT_VERSION);
 	set_text(j, "commit", SPHT_GIT_COMMIT);
@@ -55,9 +54,9 @@ static json_t *recorder(struct live *l)
 		json_object_set_new(j, "vm_pid", json_integer(o->vm));
 	if (o->command)
 		json_object_set_new(j, "command", command_json(o->command));
-	overhead = spht_ring_overhead(l->ring);
-	if (overhead >= 0)
-		json_object_set_new(j, "event_cost_ns", json_real((double)(int)(overhead + 0.5)));
+	if (l->overhead >= 0)
+		json_object_set_new(j, "event_cost_ns",
+				    json_real((double)(int)(l->overhead + 0.5)));
 	else
 		json_array_append_new(l->missing, json_string("tracing overhead"));
 	return j;
@@ -121,6 +120,8 @@ json_t *live_header(struct live *l)
 	/* Nobody but the user can tell; settings take these out again. */
 	json_array_append_new(l->missing, json_string("guest description"));
 	json_array_append_new(l->missing, json_string("memslots"));
+	if (l->foreign)
+		json_array_append_new(l->missing, json_string("whose the threads are"));
 	json_object_set(header, "missing", l->missing);
 	if (spht_settings_apply(header, l->o->settings))
 		goto no_memory;
@@ -179,7 +180,7 @@ json_t *live_footer(struct live *l)
 	add_command_status(&l->command, end);
 	json_object_set_new(footer, "end", end);
 	json_object_set(footer, "clock_snapshot", l->clock_end);
-	if (l->vms)
+	if (l->vms && !l->foreign)
 		json_object_set_new(footer, "vms", spht_vm_map(l->vms, missing));
 	json_object_set_new(footer, "missing", missing);
 	if (l->stats_after)
@@ -196,7 +197,12 @@ uint64_t live_cpu_written(const struct live_cpu *c)
 {
 	const struct spht_ring_stats *s = &c->stats;
 
-	return s->entries + s->read + s->overrun + s->dropped + s->commit_overrun;
+	return s->entries + s->read + live_cpu_lost(c);
+}
+
+uint64_t live_cpu_lost(const struct live_cpu *c)
+{
+	return c->stats.overrun + c->stats.dropped + c->stats.commit_overrun;
 }
 
 struct spht_ledger *live_ledger(const struct live *l, unsigned int *nr)

@@ -16,7 +16,6 @@ struct live_cpu {
 	struct spht_capture *capture;
 	struct spht_capture_counts counts;
 	struct spht_ring_stats stats;
-	bool late; /* was off line at the start and had no thread */
 	bool reset; /* the kernel's counters went backwards: somebody emptied the buffer */
 };
 
@@ -59,8 +58,11 @@ struct live {
 	uint64_t started_at; /* CLOCK_MONOTONIC, ns; 0: never */
 	uint64_t ended_at;
 	enum live_end why;
+	bool foreign; /* /proc has other thread numbers than the events */
 	bool joined; /* the readers have ended */
 	bool touched; /* somebody switched off our buffers or events */
+	bool off; /* at the last look they were */
+	double overhead; /* of an event, ns; below 0: not known */
 	double cpu_seconds; /* of this process while it recorded */
 	uint64_t out_bytes; /* of the whole file */
 };
@@ -74,6 +76,8 @@ json_t *live_footer(struct live *l);
 struct spht_ledger *live_ledger(const struct live *l, unsigned int *nr);
 /* What the kernel counted: in the buffer, read, overwritten or refused. */
 uint64_t live_cpu_written(const struct live_cpu *c);
+/* Of these: overwritten or refused. */
+uint64_t live_cpu_lost(const struct live_cpu *c);
 
 /* live-report.c */
 void live_totals(struct live *l, struct live_totals *t);

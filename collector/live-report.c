@@ -31,7 +31,8 @@ void live_totals(struct live *l, struct live_totals *t)
 	memset(t, 0, sizeof(*t));
 	for (unsigned int i = 0; i < l->nr_cpus; i++) {
 		struct live_cpu *c = &l->cpus[i];
-		double fill = (double)c->stats.bytes / (double)spht_ring_bytes(l->ring);
+		double fill = l->ring ? (double)c->stats.bytes / (double)spht_ring_bytes(l->ring)
+				      : 0;
 
 		spht_capture_counts(c->capture, &c->counts);
 		add_counts(&t->counts, &c->counts);
@@ -73,7 +74,7 @@ void live_status(struct live *l)
 static bool describe(const struct live_cpu *c, char *text, size_t size)
 {
 	const struct spht_ring_stats *s = &c->stats;
-	uint64_t lost = s->overrun + s->dropped + s->commit_overrun;
+	uint64_t lost = live_cpu_lost(c);
 	uint64_t written = live_cpu_written(c), accounted = c->counts.read + lost;
 
 	if (c->reset)

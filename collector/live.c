@@ -18,7 +18,7 @@
 #include "host.h"
 #include "live-local.h"
 #include "message.h"
-#include "sysfile.h"
+#include "proc.h"
 
 #define TICK_MS       1000
 #define COMMAND_GRACE 10 /* seconds after SIGTERM */
@@ -62,15 +62,24 @@ static int open_vm(struct live *l)
 		spht_error_set(&l->err, "out of memory");
 		return -1;
 	}
-	if (pid && !l->o->all)
+	/* Threads of one VM would be taken for another one's. */
+	l->foreign = !spht_proc_is_initial();
+	if (pid && !l->o->all && !l->foreign)
 		l->shared.vms = l->vms;
+	if (l->foreign && !l->o->all)
+		spht_message("this is not the host's pid namespace: threads cannot be told apart, "
+			     "so the events of every VM are recorded");
 	if (!l->o->vm)
 		return 0;
 	l->vm_fd = pidfd_open(l->o->vm, 0);
 	if (l->vm_fd >= 0)
 		return 0;
+	/* Of a thread that is no process kernels say EINVAL, those since 6.15 ENOENT. */
 	spht_error_set(&l->err, "--vm=%d: %s", (int)l->o->vm,
-		       errno == ESRCH ? "there is no such process" : strerror(errno));
+		       errno == ESRCH ? "there is no such process"
+		       : errno == ENOENT || errno == EINVAL
+			       ? "is a thread; its process is expected, Tgid in /proc/PID/status"
+			       : strerror(errno));
 	return -1;
 }
 
@@ -82,6 +91,7 @@ static int set_clock(struct live *l, const json_t *header)
 	const char *tsc = json_string_value(json_object_get(l->clock_start, "tsc"));
 	const char *mono = json_string_value(json_object_get(l->clock_start, "mono"));
 
+	l->shared.clock.begin = mono ? strtoull(mono, NULL, 16) : 0;
 	if (strcmp(l->o->clock, "x86-tsc"))
 		return 0;
 	if (khz <= 0 || !tsc || !mono) {
@@ -90,8 +100,8 @@ static int set_clock(struct live *l, const json_t *header)
 			       "--clock=mono");
 		return -1;
 	}
-	l->shared.clock.base = strtoull(tsc, NULL, 16);
-	l->shared.clock.add = strtoull(mono, NULL, 16);
+	l->shared.clock.add = l->shared.clock.begin;
+	l->shared.clock.base = l->shared.clock.begin = strtoull(tsc, NULL, 16);
 	l->shared.clock.num = (uint64_t)((1000000ull << 32) / (uint64_t)khz);
 	return 0;
 }
@@ -116,16 +126,6 @@ out:
 	return rc;
 }
 
-static bool is_online(unsigned int cpu)
-{
-	char text[8];
-
-	/* CPU 0 of most machines has no such file. */
-	return spht_sysfile_read(text, sizeof(text), "/sys/devices/system/cpu/cpu%u/online", cpu) <
-		       0 ||
-	       text[0] != '0';
-}
-
 static int open_captures(struct live *l)
 {
 	unsigned int nr;
@@ -146,12 +146,11 @@ static int open_captures(struct live *l)
 		if (!l->cpus[i].capture)
 			return -1;
 		l->nr_cpus++;
-		l->cpus[i].late = !is_online(cpus[i]);
 	}
 	return 0;
 }
 
-/* Signals are the main thread's business. */
+/* Signals are the main thread's business.  A CPU that is off line may come. */
 static int start_captures(struct live *l)
 {
 	sigset_t all, before;
@@ -160,21 +159,22 @@ static int start_captures(struct live *l)
 	sigfillset(&all);
 	pthread_sigmask(SIG_SETMASK, &all, &before);
 	for (unsigned int i = 0; !rc && i < l->nr_cpus; i++)
-		if (!l->cpus[i].late)
-			rc = spht_capture_start(l->cpus[i].capture, &l->err);
+		rc = spht_capture_start(l->cpus[i].capture, &l->err);
 	pthread_sigmask(SIG_SETMASK, &before, NULL);
 	return rc;
 }
 
 static int set_up(struct live *l)
 {
-	raise_file_limit();
 	if (spht_output_open(&l->out, l->o->out, l->o->force, NULL, &l->err))
 		return -1;
+	l->out.keep = true;
 	/* Before there is anything that the command could inherit. */
 	if (l->o->command && spht_command_open(&l->command, l->o->command,
 					       l->out.to_stdout || l->o->stats_json, &l->err))
 		return -1;
+	/* Which is none of the command's business. */
+	raise_file_limit();
 	if (open_vm(l))
 		return -1;
 	l->ring = spht_ring_open(l->o->clock, l->o->buffer, &l->stale, &l->err);
@@ -182,6 +182,7 @@ static int set_up(struct live *l)
 		return -1;
 	if (l->stale && !l->o->quiet)
 		spht_message("removed %u trace instances of recorders that were killed", l->stale);
+	l->overhead = spht_ring_overhead(l->ring);
 	if (live_events_open(l) || open_writer(l) || open_captures(l) || start_captures(l))
 		return -1;
 	return 0;
@@ -191,15 +192,31 @@ static void read_stats(struct live *l)
 {
 	struct spht_ring_stats s;
 	struct spht_error err;
+	bool reset;
 
 	for (unsigned int i = 0; i < l->nr_cpus; i++) {
 		struct live_cpu *c = &l->cpus[i];
 
+		spht_capture_counts(c->capture, &c->counts);
 		if (spht_ring_stats(l->ring, spht_capture_cpu(c->capture), &s, &err))
 			continue;
-		c->reset |= s.read < c->stats.read || s.overrun < c->stats.overrun;
+		/* What we have was read before, so the kernel has counted it, or no longer. */
+		reset = s.read < c->counts.read || s.overrun < c->stats.overrun;
+		if (reset && !c->reset)
+			atomic_fetch_add(&l->shared.holes, 1);
+		c->reset |= reset;
 		c->stats = s;
 	}
+}
+
+/* Buffers or events that are off: since the last look or up to this one events are missing. */
+static bool look_for_hole(struct live *l)
+{
+	bool was = l->off;
+
+	l->off = !spht_ring_untouched(l->ring);
+	l->touched |= l->off;
+	return l->off || was;
 }
 
 /* A VM's counters go with it, so the last ones seen are kept. */
@@ -278,6 +295,8 @@ static void watch(struct live *l)
 		if (now >= tick) {
 			tick = now + TICK_MS * 1000000ull;
 			read_stats(l);
+			if (look_for_hole(l))
+				atomic_fetch_add(&l->shared.holes, 1);
 			read_vm(l);
 			if (!l->o->quiet)
 				live_status(l);
@@ -304,22 +323,36 @@ static int join_all(struct live *l)
 	return rc;
 }
 
-/* Losses that no page of the buffer told of: the last ones. */
-static int add_last_gaps(struct live *l)
+/* Losses that no page of the buffer told of: the last ones, and what never got in. */
+static int add_last_gaps(struct live *l, bool hole)
 {
 	for (unsigned int i = 0; i < l->nr_cpus; i++) {
 		struct live_cpu *c = &l->cpus[i];
-		uint64_t lost = c->stats.overrun, known;
+		uint64_t lost = c->stats.dropped + c->stats.commit_overrun;
 
 		spht_capture_counts(c->capture, &c->counts);
-		known = c->counts.lost;
-		c->reset |= live_cpu_written(c) < c->counts.read;
-		if ((lost > known || c->reset) && !c->counts.unknown_gaps &&
-		    spht_writer_lost(l->writer, spht_capture_cpu(c->capture),
-				     c->reset ? SPHT_LOST_UNKNOWN : lost - known, &l->err))
+		c->reset |= c->stats.read < c->counts.read;
+		if (!c->counts.unknown_gaps && c->stats.overrun > c->counts.lost)
+			lost += c->stats.overrun - c->counts.lost;
+		if (hole || c->reset || live_cpu_written(c) != c->counts.read + live_cpu_lost(c))
+			lost = SPHT_LOST_UNKNOWN;
+		if (lost && spht_writer_lost_at(l->writer, spht_capture_cpu(c->capture), lost,
+						l->ended_at, &l->err))
 			return -1;
 	}
 	return 0;
+}
+
+/* What the kernel keeps for us; the counts stay. */
+static void close_buffers(struct live *l)
+{
+	struct spht_error err;
+
+	for (unsigned int i = 0; i < l->nr_cpus; i++)
+		spht_capture_let_go(l->cpus[i].capture);
+	if (spht_ring_close(l->ring, &err))
+		spht_message("%s; the next spht-record removes it", err.text);
+	l->ring = NULL;
 }
 
 /* Switches off, takes the rest, and closes the books.  0 or -1. */
@@ -329,10 +362,11 @@ static int finish(struct live *l)
 	struct live_totals t;
 	unsigned int nr;
 	json_t *footer;
+	bool hole;
 	int rc;
 
 	l->ended_at = live_now();
-	l->touched = !spht_ring_untouched(l->ring);
+	hole = look_for_hole(l);
 	if (spht_ring_switch(l->ring, false, &l->err))
 		return -1;
 	l->clock_end = spht_clock_snapshot();
@@ -342,7 +376,7 @@ static int finish(struct live *l)
 		return -1;
 	read_stats(l);
 	l->cpu_seconds = cpu_seconds() - l->cpu_seconds;
-	if (add_last_gaps(l))
+	if (add_last_gaps(l, hole))
 		return -1;
 	footer = live_footer(l);
 	ledger = live_ledger(l, &nr);
@@ -359,28 +393,21 @@ static int finish(struct live *l)
 	l->writer = NULL;
 	live_totals(l, &t);
 	l->out_bytes = t.out_bytes;
-	return spht_output_commit(&l->out, NULL, &l->err);
+	/* Whoever reads our stdout may take his time: the kernel's buffers go first. */
+	close_buffers(l);
+	return spht_output_commit(&l->out, l->o->hurry, &l->err);
 }
 
 static void stop_captures(struct live *l)
 {
 	struct spht_error err, first = l->err;
 
-	if (!l->nr_cpus)
+	if (!l->nr_cpus || !l->ring)
 		return;
+	/* First, or the readers might never see an empty buffer. */
 	spht_ring_switch(l->ring, false, &err);
-	join_all(l);
-	l->err = first;
-}
-
-static void close_captures(struct live *l)
-{
-	struct spht_error err;
-
-	for (unsigned int i = 0; i < l->nr_cpus; i++)
-		spht_capture_close(l->cpus[i].capture);
-	if (spht_ring_close(l->ring, &err))
-		spht_message("%s; the next spht-record removes it", err.text);
+	if (!join_all(l) || l->why != LIVE_END_FAILED)
+		l->err = first;
 }
 
 static void release(struct live *l)
@@ -391,6 +418,8 @@ static void release(struct live *l)
 		close(l->shared.wake);
 	if (l->vm_fd >= 0)
 		close(l->vm_fd);
+	for (unsigned int i = 0; i < l->nr_cpus; i++)
+		spht_capture_close(l->cpus[i].capture);
 	free(l->cpus);
 	spht_types_free(l->types);
 	if (l->tep)
@@ -438,10 +467,8 @@ static int record(struct live *l)
 	}
 	watch(l);
 	spht_progress_end();
-	if (l->why == LIVE_END_FAILED) {
-		join_all(l);
+	if (l->why == LIVE_END_FAILED)
 		return -1;
-	}
 	return finish(l);
 }
 
@@ -457,7 +484,7 @@ enum spht_status spht_live(const struct spht_live *o)
 	} else {
 		status = live_report(&l);
 	}
-	close_captures(&l);
+	close_buffers(&l);
 	spht_command_close(&l.command, COMMAND_GRACE);
 	release(&l);
 	return status;

@@ -30,6 +30,8 @@ struct spht_live {
 	bool all; /* with a command: the events of every VM all the same */
 	/* Becomes the number of a signal that says to stop. */
 	const volatile sig_atomic_t *stop;
+	/* The same when there was one before: what is to wait no longer for who reads stdout. */
+	const volatile sig_atomic_t *hurry;
 };
 
 /* Records, and reports on stderr. */

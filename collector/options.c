@@ -348,6 +348,9 @@ static int choose_live(struct parse *p)
 	l->level = p->level ? p->level : LIVE_LEVEL;
 	l->settings = p->o->settings;
 	l->events = p->o->events;
+	if (json_object_get(json_object_get(l->settings, "marks"), "port"))
+		return usage("--set marks.port: the port that is recorded is chosen by "
+			     "--mark-port");
 	if (l->stats_json && p->out && !strcmp(p->out, "-"))
 		return usage("--stats=json: stdout is for the trace already");
 	return check_output(p);

@@ -48,6 +48,12 @@ int spht_output_open(struct spht_output *out, const char *path, bool force,
 	out->force = force;
 	if (!strcmp(path, "-"))
 		return open_stdout(out, err);
+	/* A link to nothing is no file and has the name all the same. */
+	if (!force && stat(path, &st) && !lstat(path, &st)) {
+		spht_error_set(err, "%s: is a link to what is not there; --force replaces it",
+			       path);
+		return -1;
+	}
 	if (!stat(path, &st)) {
 		if (in && st.st_dev == in->st.st_dev && st.st_ino == in->st.st_ino) {
 			spht_error_set(err, "%s: is the file to be imported; name another one",
@@ -161,9 +167,10 @@ int spht_output_commit(struct spht_output *out, const volatile sig_atomic_t *sto
 		return rc;
 	}
 	if (give_name(out)) {
-		spht_error_set(err, "%s: cannot give %s this name: %s", out->path, out->part,
-			       strerror(errno));
-		unlink(out->part);
+		spht_error_set(err, "%s: cannot give %s this name: %s%s", out->path, out->part,
+			       strerror(errno), out->keep ? "; it is whole and stays" : "");
+		if (!out->keep)
+			unlink(out->part);
 		rc = -1;
 	}
 	return rc;

@@ -16,6 +16,7 @@ struct spht_output {
 	char *part; /* what to hand to the writer */
 	bool force; /* an existing file may be replaced */
 	bool to_stdout;
+	bool keep; /* a part that cannot get its name stays: it cannot be made again */
 };
 
 /*
@@ -24,7 +25,7 @@ struct spht_output {
  */
 int spht_output_open(struct spht_output *out, const char *path, bool force,
 		     const struct spht_input *in, struct spht_error *err);
-/* The part is whole: gives it its name.  Removes it on failure.  @stop may be NULL. */
+/* The part is whole: gives it its name.  On failure removes it, or @keep.  @stop may be NULL. */
 int spht_output_commit(struct spht_output *out, const volatile sig_atomic_t *stop,
 		       struct spht_error *err);
 /* Frees; spht_writer_abort() has removed a part that was not committed. */

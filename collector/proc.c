@@ -85,6 +85,14 @@ bool spht_proc_belongs(pid_t tid, pid_t ancestor)
 	return false;
 }
 
+bool spht_proc_is_initial(void)
+{
+	char comm[64];
+
+	return spht_sysfile_read(comm, sizeof(comm), "/proc/2/comm") > 0 &&
+	       !strcmp(comm, "kthreadd");
+}
+
 static int read_fd_link(const char *path, char *text, size_t size)
 {
 	ssize_t n = readlink(path, text, size - 1);

@@ -24,6 +24,12 @@ uint64_t spht_proc_start(pid_t tid);
  */
 bool spht_proc_belongs(pid_t tid, pid_t ancestor);
 
+/*
+ * Has /proc the numbers that events carry, those of the initial pid namespace?  Its
+ * second process is a kernel thread.
+ */
+bool spht_proc_is_initial(void);
+
 /* What a process holds open of KVM, as far as the first 4096 file descriptors tell. */
 struct spht_proc_kvm {
 	unsigned int vms, vcpus; /* open kvm-vm and kvm-vcpu files */

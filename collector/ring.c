@@ -11,10 +11,21 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "le.h"
 #include "ring.h"
+#include "spht_trace.h"
 #include "spht_trace.h"
 
 #define PREFIX          "spht-"
+
+/* A page of the buffer: kernel/trace/ring_buffer.c:struct buffer_data_page. */
+#define PAGE_BYTES      4096u
+#define PAGE_COMMIT     8u /* after the time stamp; its low bits are the size of the data */
+#define PAGE_DATA       16u
+#define SIZE_MASK       0xffffu
+#define MISSED          (1ull << 31) /* RB_MISSED_EVENTS */
+#define COUNTED         (1ull << 30) /* RB_MISSED_STORED: how many stands behind the data */
+
 #define STATS_SIZE      1024
 #define OVERHEAD_CALLS  2000
 #define OVERHEAD_ROUNDS 9
@@ -192,6 +203,10 @@ static int set_up(struct spht_ring *r, const char *clock, uint64_t bytes, struct
 	errno = 0;
 	if (tracefs_instance_file_write(r->instance, "trace_clock", clock) < 0)
 		return failed(r, "trace_clock", "set this clock", err);
+	/* Inherited from the top: without it losses would leave no mark in the buffer. */
+	errno = 0;
+	if (tracefs_instance_file_write(r->instance, "options/overwrite", "1") < 0)
+		return failed(r, "options/overwrite", "write", err);
 	snprintf(kib, sizeof(kib), "%" PRIu64, (bytes + 1023) / 1024);
 	errno = 0;
 	if (tracefs_instance_file_write(r->instance, "buffer_size_kb", kib) < 0)
@@ -379,6 +394,19 @@ int spht_ring_stats(struct spht_ring *r, unsigned int cpu, struct spht_ring_stat
 		return failed(r, file, "understand", err);
 	}
 	return 0;
+}
+
+uint64_t spht_ring_missed(const void *page)
+{
+	const uint8_t *p = page;
+	uint64_t commit = spht_get64(p + PAGE_COMMIT), lost = 0;
+	uint32_t end = PAGE_DATA + (uint32_t)(commit & SIZE_MASK);
+
+	if (!(commit & MISSED))
+		return 0;
+	if ((commit & COUNTED) && end + sizeof(lost) <= PAGE_BYTES)
+		lost = spht_get64(p + end);
+	return lost ? lost : SPHT_LOST_UNKNOWN;
 }
 
 static double rename_ns(void)

@@ -60,6 +60,14 @@ double spht_ring_overhead(struct spht_ring *r);
 int spht_ring_stats(struct spht_ring *r, unsigned int cpu, struct spht_ring_stats *stats,
 		    struct spht_error *err);
 /*
+ * Events that were overwritten before this page of 4096 bytes; 0 when none were,
+ * SPHT_LOST_UNKNOWN when the kernel had no room to say how many.
+ * kbuffer_missed_events() says 0 where the page begins with what is no event: a
+ * discarded one, or a step of time.
+ */
+uint64_t spht_ring_missed(const void *page);
+
+/*
  * Removes the instance; all readers must be closed.  -1 with @err set when it
  * stays behind; @r is freed in any case.  NULL is allowed.
  */

@@ -9,23 +9,29 @@
 #include "message.h"
 #include "options.h"
 
-static volatile sig_atomic_t stop;
+static volatile sig_atomic_t stop, hurry;
 
 static void on_signal(int sig)
 {
+	if (stop)
+		hurry = sig;
 	stop = sig;
 }
 
 static void catch_signals(void)
 {
-	struct sigaction sa = {.sa_handler = on_signal};
+	struct sigaction sa = {.sa_handler = on_signal}, hup;
 
 	/* No SA_RESTART: a blocked read returns and sees that it is to stop. */
 	sigaction(SIGINT, &sa, NULL);
 	sigaction(SIGTERM, &sa, NULL);
-	sigaction(SIGHUP, &sa, NULL);
+	/* nohup(1) has it ignored. */
+	if (sigaction(SIGHUP, NULL, &hup) || hup.sa_handler != SIG_IGN)
+		sigaction(SIGHUP, &sa, NULL);
 	sa.sa_handler = SIG_IGN;
 	sigaction(SIGPIPE, &sa, NULL);
+	/* A limit of file size is met like a full disk. */
+	sigaction(SIGXFSZ, &sa, NULL);
 }
 
 /* A trace that got the number of a closed stderr would fill with messages. */
@@ -60,6 +66,7 @@ int main(int argc, char **argv)
 	/* jansson writes and reads numbers as the C locale has them. */
 	setlocale(LC_ALL, "C");
 	status = spht_options_parse(&o, argc, argv, &stop);
+	o.live.hurry = &hurry;
 	if (!status) {
 		catch_signals();
 		switch (o.mode) {

@@ -93,9 +93,16 @@ int spht_writer_append(struct spht_writer *w, const struct spht_event *ev, struc
 int spht_writer_lost(struct spht_writer *w, unsigned int cpu, uint64_t count,
 		     struct spht_error *err);
 /*
+ * The same, where events follow that are not in the trace: they were lost
+ * before @ts, ns, which no event of the CPU has reached yet.
+ */
+int spht_writer_lost_at(struct spht_writer *w, unsigned int cpu, uint64_t count, uint64_t ts,
+			struct spht_error *err);
+/*
  * Writes the events so far as blocks that a reader finds even if the program
- * is killed after this; of all CPUs, or of one.  For live recordings, about
- * once a second: every block learns its predictions anew.  Returns 0 or -1.
+ * is killed after this; of all CPUs, or of one, then also losses that no event
+ * has followed yet.  For live recordings, about once a second: every block learns
+ * its predictions anew.  Returns 0 or -1.
  */
 int spht_writer_flush(struct spht_writer *w, struct spht_error *err);
 int spht_writer_flush_cpu(struct spht_writer *w, unsigned int cpu, struct spht_error *err);

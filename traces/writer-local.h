@@ -41,6 +41,7 @@ struct spht_writer {
 	unsigned int nr_cpus; /* up to the highest CPU seen */
 	uint64_t offset;
 	bool failed; /* the file ends in the middle of what should be in it */
+	struct spht_error why; /* it has */
 	struct workshop *idle;
 	struct spht_bytes index;
 	uint64_t nr_blocks;

@@ -253,9 +253,10 @@ static int compress_raw(struct spht_writer *w, struct workshop *s, size_t room,
  * Half a block must not stay behind: what a recorder that meets a full disk
  * has written so far is to be read by --partial without a damaged end.
  */
-static void take_back(struct spht_writer *w, uint64_t offset)
+static void take_back(struct spht_writer *w, uint64_t offset, const struct spht_error *err)
 {
 	w->failed = true;
+	w->why = *err;
 	if (!ftruncate(w->fd, (off_t)offset))
 		w->offset = offset;
 }
@@ -267,8 +268,9 @@ static int write_block(struct spht_writer *w, struct workshop *s, struct spht_bl
 	uint8_t *header = s->comp.buf + SPHT_FRAME_PREFIX;
 	uint64_t offset = w->offset;
 
+	/* The first reason is the one that helps, whichever thread is asked. */
 	if (w->failed) {
-		spht_error_set(err, "%s: an earlier block could not be written", w->path);
+		*err = w->why;
 		return -1;
 	}
 	h->info.offset = offset;
@@ -279,7 +281,7 @@ static int write_block(struct spht_writer *w, struct workshop *s, struct spht_bl
 	if (spht_bytes_reserve(&w->index, SPHT_INDEX_ENTRY))
 		return spht_writer_no_memory(w, err);
 	if (spht_writer_put(w, s->comp.buf, s->comp.len, err)) {
-		take_back(w, offset);
+		take_back(w, offset, err);
 		return -1;
 	}
 	spht_put64(w->index.buf + w->index.len, offset);
@@ -344,15 +346,17 @@ static bool has_events(const struct cpu *c)
 
 int spht_writer_flush_cpu(struct spht_writer *w, unsigned int cpu, struct spht_error *err)
 {
-	if (cpu >= SPHT_MAX_CPUS || !has_events(w->cpus[cpu]))
+	const struct cpu *c = cpu < SPHT_MAX_CPUS ? w->cpus[cpu] : NULL;
+
+	if (!has_events(c) && !(c && c->lost))
 		return 0;
-	return flush_cpu(w, cpu, !w->started, err);
+	return flush_cpu(w, cpu, has_events(c) && !w->started, err);
 }
 
 int spht_writer_flush(struct spht_writer *w, struct spht_error *err)
 {
 	for (unsigned int cpu = 0; cpu < w->nr_cpus; cpu++)
-		if (spht_writer_flush_cpu(w, cpu, err))
+		if (has_events(w->cpus[cpu]) && flush_cpu(w, cpu, !w->started, err))
 			return -1;
 	return 0;
 }
@@ -421,6 +425,19 @@ int spht_writer_lost(struct spht_writer *w, unsigned int cpu, uint64_t count,
 		return -1;
 	c->lost = lost_add(c->lost, count);
 	c->lost_total = lost_add(c->lost_total, count);
+	return 0;
+}
+
+int spht_writer_lost_at(struct spht_writer *w, unsigned int cpu, uint64_t count, uint64_t ts,
+			struct spht_error *err)
+{
+	struct cpu *c = get_cpu(w, cpu, err);
+
+	if (!c || spht_writer_lost(w, cpu, count, err))
+		return -1;
+	/* No block is open now, so the next one may begin later than the last one ended. */
+	if (count && ts > c->last_ts)
+		c->last_ts = ts;
 	return 0;
 }
 

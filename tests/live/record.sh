@@ -118,6 +118,76 @@ check "a recording with losses can be replayed" \
 	"$SPHT_REPLAY" --heuristic=none --csv="$T/l.csv" "$T/l.spht"
 has "which marks the epochs" "$T/l.csv" 'lost'
 
+# Three turns: losses in the middle one.  Whoever switches off leaves no count.
+cat >"$T/pause" <<-'END'
+	"$1" loop 1
+	echo 0 >"/sys/kernel/tracing/instances/spht-$PPID/tracing_on"
+	"$1" loop 2
+	echo 1 >"/sys/kernel/tracing/instances/spht-$PPID/tracing_on"
+	"$1" loop 2
+END
+status 4 "buffers that are off for a while are noticed, even if they are on again" \
+	rec -o "$T/off.spht" -a -- sh "$T/pause" "$VMM"
+"$SPHT_TRACE" dump --no-header "$T/off.spht" >"$T/off.csv"
+check "the trace has the hole in the middle" awk -F , '
+	/LOST,count=unknown/ && n > 1000 { hole = n } { n++ }
+	END { exit !(hole && n - hole > 1000) }' "$T/off.csv"
+
+"$VMM" loop 3 >/dev/null 2>&1 &
+vmm=$!
+sleep 60 &
+quiet=$!
+sleep 0.3
+status 4 "losses where only other VMs ran" \
+	rec -o "$T/quiet.spht" --buffer=64K --vm=$quiet --duration=2
+kill $quiet
+wait $vmm
+header "$T/quiet.spht" >"$T/qh"
+"$SPHT_TRACE" dump --no-header "$T/quiet.spht" | grep LOST >"$T/quiet.csv"
+check "stand in their place and time" python3 -c 'import json, sys
+start = int(json.load(open(sys.argv[1]))["header"]["clock_snapshot"]["mono"], 16)
+times = [int(line.split(",")[0]) for line in open(sys.argv[2])]
+assert len(times) > 10 and min(times) > start and max(times) - min(times) > 5e8, times[:9]' \
+	"$T/qh" "$T/quiet.csv"
+
+overwrite=/sys/kernel/tracing/options/overwrite
+check "what others chose for their buffers is not ours" sh -c '
+	was=$(cat "$4"); echo 0 >"$4"
+	"$1" -q -o "$3" -- sh -c "cat /sys/kernel/tracing/instances/spht-\$PPID/options/overwrite >&2"
+	echo "$was" >"$4"' sh "$SPHT_RECORD" "$VMM" "$T/ow.spht" $overwrite
+has "losses overwrite the oldest, which leaves a mark" "$T/err" '^1$'
+
+# --- what was asked for ---------------------------------------------------
+
+check "an event that the recorder needs for itself can be asked for" \
+	rec -o "$T/task.spht" -e task:task_rename -- sh -c 'exec -a x true || true'
+check "a port's accesses can be asked for without the filter of marks" \
+	rec -o "$T/pio.spht" -e kvm:kvm_pio -- sh -c \
+	'cat "/sys/kernel/tracing/instances/spht-$PPID/events/kvm/kvm_pio/filter" >&2'
+has "there is none" "$T/err" '^none$'
+status 2 "a port that is not the recorded one is refused" \
+	rec -o "$T/port.spht" --set marks.port=0x80 -- true
+check "the command has the limit of files that it was given" \
+	sh -c 'ulimit -Sn 200; "$1" -q -o "$2" -- sh -c "ulimit -Sn >&2"' \
+	sh "$SPHT_RECORD" "$T/nofile.spht"
+has "not ours" "$T/err" '^200$'
+status 1 "a thread is no process" sh -c '
+	"$2" loop 3 >/dev/null 2>&1 &
+	sleep 0.5
+	"$1" -q -o "$3" --vm="$(ls "/proc/$!/task" | tail -n 1)" --duration=1; rc=$?
+	kill $!; exit $rc' sh "$SPHT_RECORD" "$VMM" "$T/tid.spht"
+has "and that is said" "$T/err" 'is a thread; its process is expected'
+if unshare -pf --mount-proc true 2>/dev/null; then
+	check "in a container" unshare -pf --mount-proc \
+		"$SPHT_RECORD" -q -o "$T/ns.spht" -- "$VMM" loop 1
+	has "threads cannot be told apart, which is said" "$T/err" \
+		"not the host's pid namespace"
+	header "$T/ns.spht" >"$T/nh"
+	has "and is in the header" "$T/nh" '"vms": "all"'
+else
+	skip "in a container" "no pid namespace can be made"
+fi
+
 # --- bad ends -------------------------------------------------------------
 
 status 1 "a command that is not there is named" rec -o "$T/n.spht" -- /nonexistent
@@ -131,6 +201,39 @@ kill -INT $recorder
 wait $recorder
 check "SIGINT ends a recording cleanly" test $? = 0
 check "and its file is whole" "$SPHT_TRACE" verify "$T/i.spht"
+
+status 1 "a name that was taken meanwhile is not replaced" \
+	rec -o "$T/taken.spht" -- sh -c '"$1" loop 1; touch "$2"' sh "$VMM" "$T/taken.spht"
+has "the recording stays" "$T/err" 'taken\.spht\.part this name: File exists; it is whole and stays'
+check "and is whole" "$SPHT_TRACE" verify "$T/taken.spht.part"
+ln -s "$T/nothing" "$T/link.spht"
+status 1 "a link to nothing is refused before anything is recorded" \
+	rec -o "$T/link.spht" -- "$VMM" loop 1
+has "by its name" "$T/err" 'link\.spht: is a link to what is not there'
+
+nohup "$SPHT_RECORD" -q -o "$T/hup.spht" --duration=2.5 -- "$VMM" loop 60 >/dev/null 2>&1 &
+recorder=$!
+sleep 1
+kill -HUP $recorder
+sleep 0.5
+check "nohup keeps a recorder from SIGHUP" kill -0 $recorder
+wait $recorder
+check "to its end" test $? = 0
+
+mkfifo "$T/fifo"
+sleep 60 <"$T/fifo" &
+reader=$!
+"$SPHT_RECORD" -q -o - --duration=1 -- "$VMM" loop 60 2>"$T/err" >"$T/fifo" &
+recorder=$!
+sleep 3
+check "while nobody reads stdout the instance is gone already" test -z "$(ours $recorder)"
+kill -INT $recorder
+sleep 0.3
+kill -INT $recorder
+wait $recorder
+check "a second signal ends the wait" test $? = 1
+kill $reader
+wait $reader 2>/dev/null
 
 if mkdir "$T/small" && unshare -m true 2>/dev/null; then
 	status 1 "a full disk ends a recording with exit status 1" unshare -m sh -c '
