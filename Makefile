@@ -83,7 +83,7 @@ RECORD_SRCS := collector/spht-record.c collector/options.c collector/message.c c
 	collector/output.c collector/child.c collector/import.c collector/import-report.c \
 	collector/tracedat.c collector/types.c collector/tracedat-plan.c \
 	collector/tracedat-meta.c collector/tracedat-v6.c collector/tracedat-file.c \
-	collector/span.c collector/formats.c collector/plan.c collector/feed.c \
+	collector/span.c collector/json.c collector/formats.c collector/plan.c collector/feed.c \
 	collector/perfdata.c collector/perfdata-meta.c collector/perfdata-plan.c \
 	collector/perfdata-stream.c collector/perfdata-sample.c collector/perfdata-order.c \
 	collector/perfdata-losses.c collector/live.c collector/live-events.c collector/live-header.c \

@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 #include <errno.h>
-#include <inttypes.h>
 #include <kbuffer.h>
 #include <limits.h>
 #include <poll.h>

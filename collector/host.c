@@ -1,5 +1,4 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
-#include <inttypes.h>
 #include <stdbool.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -17,6 +16,7 @@
 #endif
 
 #include "host.h"
+#include "json.h"
 #include "sysfile.h"
 
 #define SNAPSHOT_TRIES 16
@@ -67,13 +67,7 @@ static void set(json_t *object, const char *key, json_t *value)
 
 static void set_text(json_t *object, const char *key, const char *text)
 {
-	if (*text)
-		set(object, key, json_string(text));
-}
-
-static json_t *hex(uint64_t v)
-{
-	return json_sprintf("0x%" PRIx64, v);
+	spht_json_text(object, key, text, strlen(text));
 }
 
 static uint64_t now_ns(clockid_t clock)
@@ -335,11 +329,11 @@ json_t *spht_clock_snapshot(void)
 	}
 	if (!j)
 		return NULL;
-	set(j, "mono", hex(mono));
-	set(j, "boot", hex(boot));
-	set(j, "realtime", hex(real));
+	set(j, "mono", spht_json_hex(mono));
+	set(j, "boot", spht_json_hex(boot));
+	set(j, "realtime", spht_json_hex(real));
 	if (HAVE_TSC)
-		set(j, "tsc", hex(tsc));
+		set(j, "tsc", spht_json_hex(tsc));
 	set(j, "uncertainty_ns", json_integer((json_int_t)best));
 	return j;
 }

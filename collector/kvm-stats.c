@@ -2,7 +2,6 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <inttypes.h>
 #include <stdbool.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -11,6 +10,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "json.h"
 #include "kvm-stats.h"
 #include "proc.h"
 #include "sysfile.h"
@@ -45,7 +45,7 @@ static json_t *number(const char *text)
 		return NULL;
 	if (negative ? (int64_t)v > -MAX_EXACT : v < (uint64_t)MAX_EXACT)
 		return json_integer((json_int_t)v);
-	return json_sprintf("0x%" PRIx64, v);
+	return spht_json_hex(v);
 }
 
 static DIR *open_below(int dir, const char *name)
@@ -160,9 +160,9 @@ json_t *spht_kvm_stats(pid_t vm, unsigned int flags, struct spht_error *err)
 	stats = json_object();
 	vms = json_object();
 	clock_gettime(CLOCK_MONOTONIC, &now);
-	json_object_set_new(stats, "mono",
-			    json_sprintf("0x%" PRIx64, (uint64_t)now.tv_sec * 1000000000 +
-							       (uint64_t)now.tv_nsec));
+	json_object_set_new(
+		stats, "mono",
+		spht_json_hex((uint64_t)now.tv_sec * 1000000000 + (uint64_t)now.tv_nsec));
 	if (!(flags & SPHT_KVM_STATS_VM)) {
 		json_object_set_new(stats, "global", counters(dir, &unreadable));
 		rewinddir(dir);

@@ -1,41 +1,28 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
-#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/wait.h>
 
 #include "host.h"
+#include "json.h"
 #include "kvm-facts.h"
 #include "kvm-stats.h"
 #include "live-local.h"
 #include "settings.h"
 #include "version.h"
 
-static json_t *hex(uint64_t v)
-{
-	char text[24];
-
-	snprintf(text, sizeof(text), "0x%" PRIx64, v);
-	return json_string(text);
-}
-
 static void set_text(json_t *object, const char *key, const char *text)
 {
-	json_t *j = json_string(text);
-
-	/* Arguments need not be UTF-8. */
-	json_object_set_new(object, key, j ? j : json_string("(not UTF-8)"));
+	json_object_set_new(object, key, spht_json_string(text));
 }
 
 static json_t *command_json(char *const *argv)
 {
-	json_t *list = json_array(), *j;
+	json_t *list = json_array();
 
-	for (; list && *argv; argv++) {
-		j = json_string(*argv);
-		json_array_append_new(list, j ? j : json_string("(not UTF-8)"));
-	}
+	for (; list && *argv; argv++)
+		json_array_append_new(list, spht_json_string(*argv));
 	return list;
 }
 
@@ -175,8 +162,8 @@ json_t *live_footer(struct live *l)
 
 	live_totals(l, &t);
 	end = json_pack("{s:s, s:b}", "why", end_text(l->why), "touched", (int)l->touched);
-	json_object_set_new(end, "ns", hex(l->ended_at - l->started_at));
-	json_object_set_new(end, "clock_backwards", hex(t.counts.backwards));
+	json_object_set_new(end, "ns", spht_json_hex(l->ended_at - l->started_at));
+	json_object_set_new(end, "clock_backwards", spht_json_hex(t.counts.backwards));
 	add_command_status(&l->command, end);
 	json_object_set_new(footer, "end", end);
 	json_object_set(footer, "clock_snapshot", l->clock_end);

@@ -30,7 +30,7 @@ const char *perfdata_clock(const struct perfdata_attr *a)
 static void set_text(json_t *object, const char *key, const char *text)
 {
 	if (text)
-		spht_plan_text(object, key, text, strlen(text));
+		spht_json_text(object, key, text, strlen(text));
 }
 
 /* The name of the machine is nobody's business. */
@@ -43,7 +43,7 @@ static json_t *host(const struct perfdata_meta *m)
 	set_text(j, "cpu_model", m->cpu_model);
 	/* "GenuineIntel,6,85,4" */
 	if (m->cpu_id)
-		spht_plan_text(j, "cpu_vendor", m->cpu_id, strcspn(m->cpu_id, ","));
+		spht_json_text(j, "cpu_vendor", m->cpu_id, strcspn(m->cpu_id, ","));
 	if (m->cpus_online)
 		json_object_set_new(j, "cpus", json_integer(m->cpus_online));
 	return j;
@@ -61,8 +61,8 @@ static json_t *recorder(const struct perfdata_meta *m)
 	if (m->has_clock_data)
 		json_object_set_new(j, "clock_reference",
 				    json_pack("{s:o, s:o}", "realtime",
-					      spht_plan_hex(m->clock_wall), "clock",
-					      spht_plan_hex(m->clock_time)));
+					      spht_json_hex(m->clock_wall), "clock",
+					      spht_json_hex(m->clock_time)));
 	if (m->filtered)
 		json_object_set_new(j, "filtered", json_true());
 	return j;
@@ -116,6 +116,6 @@ json_t *perfdata_plan(const struct perfdata_meta *m, const struct spht_types *ty
 	json_object_set_new(plan, "types", spht_types_json(types));
 	json_object_set_new(plan, "stats", json_array());
 	json_object_set_new(plan, "notes", notes(m));
-	json_object_set_new(plan, "bytes", spht_plan_hex(m->data_size));
+	json_object_set_new(plan, "bytes", spht_json_hex(m->data_size));
 	return plan;
 }

@@ -1,24 +1,7 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
-#include <inttypes.h>
 #include <stdio.h>
 
 #include "plan.h"
-
-json_t *spht_plan_hex(uint64_t v)
-{
-	char text[24];
-
-	snprintf(text, sizeof(text), "0x%" PRIx64, v);
-	return json_string(text);
-}
-
-void spht_plan_text(json_t *object, const char *key, const char *text, size_t len)
-{
-	json_t *j = len ? json_stringn(text, len) : NULL;
-
-	if (j)
-		json_object_set_new(object, key, j);
-}
 
 void spht_plan_common(json_t *header, json_t *formats, const struct spht_types *types,
 		      const char *format)

@@ -1,5 +1,4 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
-#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -20,8 +19,8 @@ static json_t *host(const char *uname)
 	for (word = last; word > uname && word[-1] != ' '; word--)
 		;
 	if (word > uname) {
-		spht_plan_text(j, "kernel", word, (size_t)(last - word));
-		spht_plan_text(j, "machine", last + 1, strlen(last + 1));
+		spht_json_text(j, "kernel", word, (size_t)(last - word));
+		spht_json_text(j, "machine", last + 1, strlen(last + 1));
 	}
 	return j;
 }
@@ -43,7 +42,7 @@ static json_t *recorder(const struct tracedat_meta *m)
 	if (m->recorder && *m->recorder) {
 		snprintf(tool, sizeof(tool), "trace-cmd %.*s", (int)strcspn(m->recorder, " "),
 			 m->recorder);
-		spht_plan_text(j, "tool", tool, strlen(tool));
+		spht_json_text(j, "tool", tool, strlen(tool));
 	}
 	for (unsigned int i = 0; i < m->nr_buffers; i++) {
 		const char *name = m->buffers[i].name;
@@ -53,12 +52,12 @@ static json_t *recorder(const struct tracedat_meta *m)
 	}
 	json_object_set_new(j, "buffers", buffers);
 	if (m->has_trace_id)
-		json_object_set_new(j, "trace_id", spht_plan_hex(m->trace_id));
+		json_object_set_new(j, "trace_id", spht_json_hex(m->trace_id));
 	/* libtracecmd has added these to the time stamps. */
 	if (m->date)
-		spht_plan_text(j, "date", m->date, strlen(m->date));
+		spht_json_text(j, "date", m->date, strlen(m->date));
 	if (m->offset)
-		spht_plan_text(j, "offset", m->offset, strlen(m->offset));
+		spht_json_text(j, "offset", m->offset, strlen(m->offset));
 	return j;
 }
 
@@ -112,8 +111,8 @@ static json_t *stats(const struct tracedat_meta *m, bool *all_known)
 		*all_known &= known;
 		json_array_append_new(
 			list, json_pack("[i, b, o, o, o, o]", (int)cpu, (int)known,
-					spht_plan_hex(l.written), spht_plan_hex(l.overrun),
-					spht_plan_hex(l.dropped), spht_plan_hex(l.commit_overrun)));
+					spht_json_hex(l.written), spht_json_hex(l.overrun),
+					spht_json_hex(l.dropped), spht_json_hex(l.commit_overrun)));
 	}
 	return list;
 }
@@ -136,7 +135,7 @@ json_t *tracedat_plan(const struct tracedat_meta *m, const struct spht_types *ty
 			bytes += m->buffers[i].cpus[k].data_size;
 	json_object_set_new(header, "host", host(m->uname));
 	if (clock)
-		spht_plan_text(header, "clock", clock, strlen(clock));
+		spht_json_text(header, "clock", clock, strlen(clock));
 	json_object_set_new(header, "clock_real", json_null());
 	json_object_set_new(header, "recorder", recorder(m));
 	snprintf(text, sizeof(text), "trace.dat v%u %s", m->version, m->compression);
@@ -155,6 +154,6 @@ json_t *tracedat_plan(const struct tracedat_meta *m, const struct spht_types *ty
 	json_object_set_new(plan, "header", header);
 	json_object_set_new(plan, "types", spht_types_json(types));
 	json_object_set_new(plan, "notes", notes);
-	json_object_set_new(plan, "bytes", spht_plan_hex(bytes));
+	json_object_set_new(plan, "bytes", spht_json_hex(bytes));
 	return plan;
 }
