@@ -50,6 +50,9 @@ static void values_are_scalars_or_text(void **state)
 		{"host.cpu_model=7702", "{\"host\":{\"cpu_model\":\"7702\"}}"},
 		{"kvm.a.b.c=2", "{\"kvm\":{\"a\":{\"b\":{\"c\":2}}}}"},
 		{"clock_real=false", "{\"clock_real\":false}"},
+		{"marks.names.0x1=7", "{\"marks\":{\"names\":{\"0x1\":\"7\"}}}"},
+		{"marks.names.0x2=true", "{\"marks\":{\"names\":{\"0x2\":\"true\"}}}"},
+		{"lab.runs=7", "{\"lab\":{\"runs\":7}}"},
 		{"note=made in a lab", "{\"note\":\"made in a lab\"}"},
 	};
 
