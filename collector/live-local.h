@@ -83,6 +83,8 @@ uint64_t live_cpu_lost(const struct live_cpu *c);
 void live_totals(struct live *l, struct live_totals *t);
 void live_status(struct live *l);
 enum spht_status live_report(struct live *l);
+/* How the command ended, if not well. */
+void live_report_command(const struct live *l);
 
 uint64_t live_now(void);
 

@@ -125,7 +125,7 @@ static bool report_losses(struct live *l)
 	return true;
 }
 
-static void report_command(const struct live *l)
+void live_report_command(const struct live *l)
 {
 	const struct spht_command *c = &l->command;
 
@@ -193,10 +193,6 @@ static void print_summary(struct live *l, const struct live_totals *t)
 		spht_message("%s: %" PRIu64 " time stamps ran backwards and were set to the one "
 			     "before them",
 			     l->o->out, c->backwards);
-	if (!c->stored)
-		spht_message("%s: NO EVENT was recorded: was there a VM, and under shadow paging? "
-			     "see spht-record --check",
-			     l->o->out);
 }
 
 enum spht_status live_report(struct live *l)
@@ -207,7 +203,7 @@ enum spht_status live_report(struct live *l)
 	live_totals(l, &t);
 	if (!l->o->quiet)
 		print_summary(l, &t);
-	report_command(l);
+	live_report_command(l);
 	incomplete = report_losses(l);
 	if (!incomplete && !l->o->quiet)
 		spht_message("%s: nothing lost, the books of all CPUs close", l->o->out);

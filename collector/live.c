@@ -18,6 +18,7 @@
 #include "live-local.h"
 #include "message.h"
 #include "proc.h"
+#include "proc.h"
 
 #define TICK_MS       1000
 #define COMMAND_GRACE 10 /* seconds after SIGTERM */
@@ -71,6 +72,9 @@ static int open_vm(struct live *l)
 	if (!l->o->vm)
 		return 0;
 	l->vm_fd = pidfd_open(l->o->vm, 0);
+	if (l->vm_fd >= 0 && !spht_proc_kvm(l->o->vm, NULL))
+		spht_message("--vm=%d: has no VM open, yet; is it the process that you mean?",
+			     (int)l->o->vm);
 	if (l->vm_fd >= 0)
 		return 0;
 	/* Of a thread that is no process kernels say EINVAL, those since 6.15 ENOENT. */
@@ -377,6 +381,14 @@ static int finish(struct live *l)
 	l->cpu_seconds = cpu_seconds() - l->cpu_seconds;
 	if (add_last_gaps(l, hole))
 		return -1;
+	live_totals(l, &t);
+	if (!t.counts.stored && !t.counts.gaps && !t.overrun) {
+		spht_error_set(&l->err,
+			       "%s: no event came, nothing was written: was there a VM, and under "
+			       "shadow paging? see spht-record --check",
+			       l->o->out);
+		return -1;
+	}
 	footer = live_footer(l);
 	ledger = live_ledger(l, &nr);
 	if (!ledger) {
@@ -479,6 +491,7 @@ enum spht_status spht_live(const struct spht_live *o)
 	if (record(&l)) {
 		stop_captures(&l);
 		spht_message("%s", l.err.text);
+		live_report_command(&l);
 		keep_part(&l);
 	} else {
 		status = live_report(&l);

@@ -97,20 +97,33 @@ void spht_roi_event(struct spht_roi *r, const struct spht_event_type *type,
 	}
 }
 
+#define FEW_MARKS 8
+#define MANY_FROM 0x100
+
 /* "0x1 (boot), 0x2 (make)": the marks that there are. */
 static void describe(const struct spht_roi *r, char *buf, size_t size)
 {
+	unsigned int more = 0;
 	size_t len = 0;
 
 	buf[0] = '\0';
 	for (unsigned int i = 0; i < r->nr_listed && len < size; i++) {
 		const char *name = spht_mark_name(r->marks, r->listed[i]);
 
-		len += (size_t)snprintf(buf + len, size - len, "%s0x%" PRIx32, i ? ", " : "",
+		/* Objects are many; what one wants to name are the phases, which have low numbers. */
+		if (r->nr_listed > FEW_MARKS && r->listed[i] >= MANY_FROM) {
+			more++;
+			continue;
+		}
+		len += (size_t)snprintf(buf + len, size - len, "%s0x%" PRIx32, len ? ", " : "",
 					r->listed[i]);
 		if (name && len < size)
 			len += (size_t)snprintf(buf + len, size - len, " (%.40s)", name);
 	}
+	if (more && len < size)
+		len += (size_t)snprintf(buf + len, size - len,
+					"%s%u more (spht-trace info --marks)", len ? " and " : "",
+					more);
 	for (char *p = buf; *p; p++)
 		if ((unsigned char)*p < ' ' || *p == 127)
 			*p = '?';

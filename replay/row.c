@@ -233,4 +233,5 @@ void spht_row_fill(struct spht_row *r, const struct spht_recording *rec,
 	count(r, "inferred", f->drops[SPHT_DROP_SYNCED] + f->drops[SPHT_DROP_FLUSHED]);
 	count(r, "unexplained", f->drops[SPHT_DROP_UNEXPLAINED]);
 	count(r, "unknown_start", f->unknown_start);
+	count(r, "unmodelled", f->unmodelled);
 }

@@ -48,9 +48,10 @@ static void text_exits(FILE *out, const struct spht_assemble_stats *st)
 		   "stores to guest page tables, emulated");
 	class_line(out, "ptwrite_unsync", c[SPHT_CLASS_PTWRITE_UNSYNC], pf,
 		   "stores to guest page tables, let through");
-	class_line(out, "mmio", c[SPHT_CLASS_MMIO], pf, "");
-	class_line(out, "spurious", c[SPHT_CLASS_SPURIOUS], pf, "");
-	class_line(out, "retry", c[SPHT_CLASS_RETRY], pf, "");
+	class_line(out, "mmio", c[SPHT_CLASS_MMIO], pf,
+		   "accesses to where the guest has no memory");
+	class_line(out, "spurious", c[SPHT_CLASS_SPURIOUS], pf, "there was nothing to do any more");
+	class_line(out, "retry", c[SPHT_CLASS_RETRY], pf, "KVM gave up, the guest tries again");
 	fprintf(out, "  of hidden and ad, %" PRIu64 " follow a guest fault on the page (refault)\n",
 		st->refault);
 	if (st->mode_skipped)
@@ -86,6 +87,14 @@ static void text_fidelity(FILE *out, const struct spht_fidelity *f)
 		f->drops[SPHT_DROP_CHANGED],
 		f->drops[SPHT_DROP_SYNCED] + f->drops[SPHT_DROP_FLUSHED],
 		f->drops[SPHT_DROP_UNEXPLAINED], f->unknown_start);
+	if (f->unmodelled)
+		fprintf(out,
+			"  NOT MODELLED: %" PRIu64
+			" of the hidden, huge and ad faults, under a root "
+			"that was made before the recording: nothing is known to be avoidable "
+			"there; "
+			"record from before the VM starts\n",
+			f->unmodelled);
 }
 
 /* KVM counts a page fault when it handles one; a hit in its MMIO cache comes before that. */
@@ -125,8 +134,14 @@ void spht_text_recording(FILE *out, const struct spht_recording *r)
 		*r->guest_kernel ? r->guest_kernel : "not described");
 	fprintf(out, "baseline     KVM's own prefetch window %u%s%s\n", r->window,
 		r->window_derived ? " (from the recorded groups)" : "",
-		r->window > 1 ? ": results are beyond it" : ": every first touch shows");
-	if (r->clock_real)
+		r->window > 1       ? ": results are beyond it"
+		: r->window_derived ? ": every first touch shows, if this KVM's is no larger"
+				    : ": every first touch shows");
+	if (!st->has_exits)
+		fprintf(out,
+			"clock        kvm_pvm: only the times between faults are known, what is "
+			"late is a guess; try other --guest-time-scale\n");
+	else if (r->clock_real)
 		fprintf(out, "clock        real: recorded durations\n");
 	else
 		fprintf(out, "clock        %s: order only, times scaled\n",

@@ -402,6 +402,7 @@ void info_print_text(const struct info *info, const char *path, size_t marks, st
 	print_object(out, "guest", json_object_get(h, "guest"), guest_first);
 	print_kvm(info, out);
 	print_object(out, "origin", json_object_get(h, "origin"), origin_first);
+	print_object(out, "repacked", json_object_get(h, "repacked"), origin_first);
 	print_object(out, "recorder", json_object_get(h, "recorder"), none);
 	print_clock(info, out);
 	print_losses(info, out);

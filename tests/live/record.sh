@@ -101,6 +101,18 @@ check "its file is whole" "$SPHT_TRACE" verify "$T/v.spht"
 status 1 "a process that is gone cannot be recorded" rec -o "$T/g.spht" --vm=$vmm
 has "and is named" "$T/err" "--vm=$vmm: there is no such process"
 
+"$VMM" guest 60000 >/dev/null 2>&1 &
+vmm=$!
+sleep 0.5
+check "a VM can be joined late" rec -o "$T/late.spht" --vm=$vmm --duration=0.5
+kill $vmm 2>/dev/null
+wait
+check "that replays" "$SPHT_REPLAY" --heuristic=prefault --csv="$T/late.csv" "$T/late.spht"
+has "and says that it knows nothing of these page tables" "$T/out" 'NOT MODELLED: [1-9][0-9]* of'
+check "in the table, too" python3 -c 'import csv, sys
+r = next(csv.DictReader(open(sys.argv[1])))
+assert int(r["unmodelled"]) > 0.9 * int(r["f_base"]) > 0, r' "$T/late.csv"
+
 # --- losses ---------------------------------------------------------------
 
 "$VMM" loop 2 >/dev/null 2>&1 &
@@ -163,13 +175,14 @@ check "an event that the recorder needs for itself can be asked for" \
 	rec -o "$T/task.spht" -e task:task_rename -- sh -c 'exec -a x true || true'
 check "a port's accesses can be asked for without the filter of marks" \
 	rec -o "$T/pio.spht" -e kvm:kvm_pio -- sh -c \
-	'cat "/sys/kernel/tracing/instances/spht-$PPID/events/kvm/kvm_pio/filter" >&2'
+	'cat "/sys/kernel/tracing/instances/spht-$PPID/events/kvm/kvm_pio/filter" >&2
+	"$0" sequential 8 >&2' "$VMM"
 has "there is none" "$T/err" '^none$'
 status 2 "a port that is not the recorded one is refused" \
 	rec -o "$T/port.spht" --set marks.port=0x80 -- true
 check "the command has the limit of files that it was given" \
-	sh -c 'ulimit -Sn 200; "$1" -q -o "$2" -- sh -c "ulimit -Sn >&2"' \
-	sh "$SPHT_RECORD" "$T/nofile.spht"
+	sh -c 'ulimit -Sn 200; "$1" -q -o "$2" -- sh -c "ulimit -Sn >&2; $3 sequential 8 >&2"' \
+	sh "$SPHT_RECORD" "$T/nofile.spht" "$VMM"
 has "not ours" "$T/err" '^200$'
 status 1 "a thread is no process" sh -c '
 	"$2" loop 3 >/dev/null 2>&1 &
@@ -190,6 +203,10 @@ fi
 
 # --- bad ends -------------------------------------------------------------
 
+status 1 "a recording without any event is a failure" rec -o "$T/empty.spht" -- false
+has "which is said" "$T/err" 'empty\.spht: no event came, nothing was written'
+has "and how the command ended" "$T/err" 'false ended with exit status 1'
+check "nothing is left" test ! -e "$T/empty.spht" -a ! -e "$T/empty.spht.part"
 status 1 "a command that is not there is named" rec -o "$T/n.spht" -- /nonexistent
 has "with the reason" "$T/err" '/nonexistent: cannot run: No such file'
 check "and no file is made" sh -c '! ls "$1"/n.spht* 2>/dev/null' sh "$T"
