@@ -86,16 +86,21 @@ static bool is_wanted(struct spht_capture *c, pid_t tid)
 	return o->keep;
 }
 
-static uint64_t in_ns(struct spht_capture *c, uint64_t ts)
+static uint64_t in_ns(const struct spht_capture *c, uint64_t ts)
 {
 	const struct spht_capture_clock *k = &c->shared->clock;
 
+	if (!k->num)
+		return ts;
 	/* Before the base is what only a TSC that differs from CPU to CPU can be. */
-	if (k->num)
-		ts = k->add +
-		     (uint64_t)(((unsigned __int128)(ts > k->base ? ts - k->base : 0) * k->num) >>
-				32);
-	/* The kernel promises that this does not happen; the file cannot hold it. */
+	ts = ts > k->base ? ts - k->base : 0;
+	return k->add + (uint64_t)(((unsigned __int128)ts * k->num) >> 32);
+}
+
+/* The kernel promises that time does not run backwards on a CPU; the file cannot hold it. */
+static uint64_t event_time(struct spht_capture *c, uint64_t ts)
+{
+	ts = in_ns(c, ts);
 	if (c->seen && ts < c->last_ts) {
 		count(&c->n.backwards, 1);
 		ts = c->last_ts;
@@ -130,23 +135,29 @@ static int take_event(struct spht_capture *c, const void *record, uint64_t ts)
 		return 0;
 	}
 	c->pending = false;
-	ev.ts = in_ns(c, ts);
+	ev.ts = event_time(c, ts);
 	count(&c->n.stored, 1);
 	if (ev.id == SPHT_EV_PAGE_FAULT)
 		count(&c->n.faults, 1);
 	return spht_writer_append(c->shared->writer, &ev, &c->err);
 }
 
-/* @lost events, before @ts of the buffer's clock. */
+/*
+ * @lost events, before @ts of the buffer's clock: the time of the next event.
+ * That of a page alone may be older than what was read before it.
+ */
 static int take_gap(struct spht_capture *c, uint64_t lost, uint64_t ts)
 {
+	ts = in_ns(c, ts);
+	if (c->seen && ts < c->last_ts)
+		ts = c->last_ts;
 	count(&c->n.gaps, 1);
 	if (lost != SPHT_LOST_UNKNOWN)
 		count(&c->n.lost, lost);
 	else
 		count(&c->n.unknown_gaps, 1);
 	c->pending = true;
-	return spht_writer_lost_at(c->shared->writer, c->cpu, lost, in_ns(c, ts), &c->err);
+	return spht_writer_lost_at(c->shared->writer, c->cpu, lost, ts, &c->err);
 }
 
 static int take_page(struct spht_capture *c)
@@ -161,10 +172,10 @@ static int take_page(struct spht_capture *c)
 		return -1;
 	}
 	missed = spht_ring_missed(c->page);
-	if (missed && take_gap(c, missed, spht_get64(c->page)))
+	record = kbuffer_read_event(c->kbuf, &ts);
+	if (missed && take_gap(c, missed, record ? ts : spht_get64(c->page)))
 		return -1;
-	for (record = kbuffer_read_event(c->kbuf, &ts); record;
-	     record = kbuffer_next_event(c->kbuf, &ts)) {
+	for (; record; record = kbuffer_next_event(c->kbuf, &ts)) {
 		c->read_ts = ts;
 		if (take_event(c, record, ts))
 			return -1;
@@ -232,14 +243,17 @@ static int tell_holes(struct spht_capture *c)
 	return take_gap(c, SPHT_LOST_UNKNOWN, c->read_ts);
 }
 
-/* At most so much is lost when the recorder is killed. */
-static int flush_if_due(struct spht_capture *c)
+/*
+ * At most so much is lost when the recorder is killed.  @behind: full pages are
+ * left, maybe in a pipe of libtracefs, and what is read past them would be younger.
+ */
+static int flush_if_due(struct spht_capture *c, bool behind)
 {
 	uint64_t now = now_ns();
 
 	if (now - c->flushed_at < FLUSH_NS)
 		return 0;
-	if (drain(c, read_any, PARTIAL_MAX) < 0 || tell_holes(c))
+	if ((!behind && drain(c, read_any, PARTIAL_MAX) < 0) || tell_holes(c))
 		return -1;
 	c->flushed_at = now;
 	return spht_writer_flush_cpu(c->shared->writer, c->cpu, &c->err);
@@ -256,7 +270,7 @@ static int run(struct spht_capture *c)
 		if (poll(&stop, 1, wait) > 0)
 			break;
 		pages = drain(c, read_full, buffer_pages);
-		if (pages < 0 || flush_if_due(c))
+		if (pages < 0 || flush_if_due(c, pages == buffer_pages))
 			return -1;
 		if (pages > buffer_pages / FILL_SHARE)
 			wait = wait / 2 > WAIT_MIN_MS ? wait / 2 : WAIT_MIN_MS;

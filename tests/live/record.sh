@@ -122,6 +122,8 @@ cp "$T/out" "$T/stats"
 cp "$T/err" "$T/lerr"
 wait
 has "the losses are loud in spite of -q" "$T/lerr" 'INCOMPLETE'
+header "$T/l.spht" >"$T/lh"
+has "no page is read before an older one" "$T/lh" '"clock_backwards": "0x0"'
 check "the books of every CPU close all the same" books "$T/stats"
 check "events were lost" test "$(number lost "$T/stats")" -gt 0
 check "verify finds the file whole, the ledger closed" "$SPHT_TRACE" verify "$T/l.spht"
