@@ -12,6 +12,7 @@
 
 #include "capture.h"
 #include "le.h"
+#include "now.h"
 
 /*
  * What a recorder that is killed may lose: blocks are written this often, and
@@ -62,14 +63,6 @@ static void count(_Atomic uint64_t *n, uint64_t by)
 {
 	atomic_store_explicit(n, atomic_load_explicit(n, memory_order_relaxed) + by,
 			      memory_order_relaxed);
-}
-
-static uint64_t now_ns(void)
-{
-	struct timespec ts;
-
-	clock_gettime(CLOCK_MONOTONIC, &ts);
-	return (uint64_t)ts.tv_sec * 1000000000u + (uint64_t)ts.tv_nsec;
 }
 
 static bool is_wanted(struct spht_capture *c, pid_t tid)
@@ -249,7 +242,7 @@ static int tell_holes(struct spht_capture *c)
  */
 static int flush_if_due(struct spht_capture *c, bool behind)
 {
-	uint64_t now = now_ns();
+	uint64_t now = spht_now(CLOCK_MONOTONIC);
 
 	if (now - c->flushed_at < FLUSH_NS)
 		return 0;
@@ -304,7 +297,7 @@ struct spht_capture *spht_capture_open(const struct spht_capture_shared *shared,
 	c->shared = shared;
 	c->cpu = cpu;
 	c->read_ts = shared->clock.begin;
-	c->flushed_at = now_ns();
+	c->flushed_at = spht_now(CLOCK_MONOTONIC);
 	errno = 0;
 	c->source = tracefs_cpu_open(spht_ring_instance(shared->ring), (int)cpu, true);
 	if (!c->source) {

@@ -17,6 +17,7 @@
 
 #include "host.h"
 #include "json.h"
+#include "now.h"
 #include "sysfile.h"
 
 #define SNAPSHOT_TRIES 16
@@ -68,14 +69,6 @@ static void set(json_t *object, const char *key, json_t *value)
 static void set_text(json_t *object, const char *key, const char *text)
 {
 	spht_json_text(object, key, text, strlen(text));
-}
-
-static uint64_t now_ns(clockid_t clock)
-{
-	struct timespec ts;
-
-	clock_gettime(clock, &ts);
-	return (uint64_t)ts.tv_sec * 1000000000 + (uint64_t)ts.tv_nsec;
 }
 
 /* Not before what stands before it, and before what stands behind it. */
@@ -200,7 +193,8 @@ static void tsc_and_raw(uint64_t *tsc, uint64_t *raw)
 	uint64_t best = UINT64_MAX;
 
 	for (int i = 0; i < SNAPSHOT_TRIES; i++) {
-		uint64_t before = read_tsc(), ns = now_ns(CLOCK_MONOTONIC_RAW), after = read_tsc();
+		uint64_t before = read_tsc(), ns = spht_now(CLOCK_MONOTONIC_RAW),
+			 after = read_tsc();
 
 		if (after - before >= best)
 			continue;
@@ -315,9 +309,9 @@ json_t *spht_clock_snapshot(void)
 	json_t *j = json_object();
 
 	for (int i = 0; i < SNAPSHOT_TRIES; i++) {
-		uint64_t before = now_ns(CLOCK_MONOTONIC), b = now_ns(CLOCK_BOOTTIME);
-		uint64_t t = read_tsc(), r = now_ns(CLOCK_REALTIME);
-		uint64_t after = now_ns(CLOCK_MONOTONIC);
+		uint64_t before = spht_now(CLOCK_MONOTONIC), b = spht_now(CLOCK_BOOTTIME);
+		uint64_t t = read_tsc(), r = spht_now(CLOCK_REALTIME);
+		uint64_t after = spht_now(CLOCK_MONOTONIC);
 
 		if (after - before >= best)
 			continue;

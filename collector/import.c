@@ -12,6 +12,7 @@
 #include "import-report.h"
 #include "input.h"
 #include "message.h"
+#include "now.h"
 #include "output.h"
 #include "settings.h"
 #include "spht_trace.h"
@@ -52,18 +53,10 @@ static int nonsense(struct import *im)
 	return -1;
 }
 
-static uint64_t now_ns(void)
-{
-	struct timespec ts;
-
-	clock_gettime(CLOCK_MONOTONIC, &ts);
-	return (uint64_t)ts.tv_sec * 1000000000u + (uint64_t)ts.tv_nsec;
-}
-
 static void show_progress(void *arg)
 {
 	struct import *im = arg;
-	uint64_t now = now_ns();
+	uint64_t now = spht_now(CLOCK_MONOTONIC);
 
 	if (now - im->progress_at < PROGRESS_NS)
 		return;

@@ -86,6 +86,4 @@ enum spht_status live_report(struct live *l);
 /* How the command ended, if not well. */
 void live_report_command(const struct live *l);
 
-uint64_t live_now(void);
-
 #endif

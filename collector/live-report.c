@@ -7,6 +7,7 @@
 
 #include "live-local.h"
 #include "message.h"
+#include "now.h"
 
 #define MAX_LINES 8
 #define MIB       1048576.0
@@ -46,15 +47,16 @@ void live_totals(struct live *l, struct live_totals *t)
 	if (!t->out_bytes && l->out.part && !stat(l->out.part, &st))
 		t->out_bytes = (uint64_t)st.st_size;
 	if (l->started_at)
-		t->seconds =
-			(double)((l->ended_at ? l->ended_at : live_now()) - l->started_at) / 1e9;
+		t->seconds = (double)((l->ended_at ? l->ended_at : spht_now(CLOCK_MONOTONIC)) -
+				      l->started_at) /
+			     1e9;
 }
 
 void live_status(struct live *l)
 {
 	static uint64_t events, faults, at; /* of the line before this one */
 	struct live_totals t;
-	uint64_t now = live_now(), lost;
+	uint64_t now = spht_now(CLOCK_MONOTONIC), lost;
 	double s;
 
 	live_totals(l, &t);

@@ -17,6 +17,7 @@
 #include "host.h"
 #include "live-local.h"
 #include "message.h"
+#include "now.h"
 #include "proc.h"
 #include "proc.h"
 
@@ -25,14 +26,6 @@
 #define NS            1000000000ull
 #define SIZE_TICK_NS  50000000ull /* how often --size is looked at */
 #define OUT_ROOM      65536 /* bytes: how near to --size is near enough */
-
-uint64_t live_now(void)
-{
-	struct timespec ts;
-
-	clock_gettime(CLOCK_MONOTONIC, &ts);
-	return (uint64_t)ts.tv_sec * NS + (uint64_t)ts.tv_nsec;
-}
 
 static double cpu_seconds(void)
 {
@@ -266,7 +259,7 @@ static enum live_end why_end(struct live *l)
 		return LIVE_END_COMMAND;
 	if (l->vm_fd >= 0 && readable(l->vm_fd))
 		return LIVE_END_VM;
-	if (l->o->duration_ns && live_now() - l->started_at >= l->o->duration_ns)
+	if (l->o->duration_ns && spht_now(CLOCK_MONOTONIC) - l->started_at >= l->o->duration_ns)
 		return LIVE_END_DURATION;
 	return is_full(l) ? LIVE_END_SIZE : LIVE_END_NOT;
 }
@@ -274,7 +267,7 @@ static enum live_end why_end(struct live *l)
 /* To the next tick, or to the end if that is nearer. */
 static int wait_ms(const struct live *l, uint64_t tick)
 {
-	uint64_t now = live_now(), until = tick;
+	uint64_t now = spht_now(CLOCK_MONOTONIC), until = tick;
 
 	if (l->o->size && now + SIZE_TICK_NS < until)
 		until = now + SIZE_TICK_NS;
@@ -293,7 +286,7 @@ static void watch(struct live *l)
 			{.fd = l->command.pid ? l->command.pidfd : -1, .events = POLLIN},
 			{.fd = l->vm_fd, .events = POLLIN},
 		};
-		uint64_t now = live_now();
+		uint64_t now = spht_now(CLOCK_MONOTONIC);
 
 		if (now >= tick) {
 			tick = now + TICK_MS * 1000000ull;
@@ -368,7 +361,7 @@ static int finish(struct live *l)
 	bool hole;
 	int rc;
 
-	l->ended_at = live_now();
+	l->ended_at = spht_now(CLOCK_MONOTONIC);
 	hole = look_for_hole(l);
 	if (spht_ring_switch(l->ring, false, &l->err))
 		return -1;
@@ -469,7 +462,7 @@ static int record(struct live *l)
 	if (set_up(l))
 		return -1;
 	l->cpu_seconds = cpu_seconds();
-	l->started_at = live_now();
+	l->started_at = spht_now(CLOCK_MONOTONIC);
 	if (spht_ring_switch(l->ring, true, &l->err))
 		return -1;
 	if (l->o->command && spht_command_start(&l->command, l->o->command[0], &l->err)) {

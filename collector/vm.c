@@ -7,6 +7,7 @@
 #include <string.h>
 #include <time.h>
 
+#include "now.h"
 #include "proc.h"
 #include "vm-vcpus.h"
 #include "vm.h"
@@ -196,14 +197,6 @@ static bool is_settled(int class)
 	return class == SPHT_VM_OURS || class == SPHT_VM_OTHER;
 }
 
-static uint64_t now_ns(clockid_t clock)
-{
-	struct timespec ts;
-
-	clock_gettime(clock, &ts);
-	return (uint64_t)ts.tv_sec * 1000000000 + (uint64_t)ts.tv_nsec;
-}
-
 /* Idle tasks have the number 0. */
 int spht_vm_of(struct spht_vms *v, pid_t tid)
 {
@@ -213,7 +206,7 @@ int spht_vm_of(struct spht_vms *v, pid_t tid)
 
 	if (tid <= 0)
 		return tid ? SPHT_VM_UNKNOWN : SPHT_VM_NOBODY;
-	now = now_ns(CLOCK_MONOTONIC_COARSE);
+	now = spht_now(CLOCK_MONOTONIC_COARSE);
 	pthread_mutex_lock(&v->lock);
 	e = find(v, tid);
 	class = e->tid ? e->class : SPHT_VM_UNKNOWN;
@@ -244,13 +237,13 @@ static int scan_process(pid_t pid, void *arg)
 /* The processes that are known to hold a VM; all others now and then, or if @all. */
 static int scan(struct spht_vms *v, bool all)
 {
-	uint64_t begin = now_ns(CLOCK_MONOTONIC);
+	uint64_t begin = spht_now(CLOCK_MONOTONIC);
 	pid_t pid;
 
 	if (all || begin >= v->next_search) {
 		if (spht_proc_each(0, scan_process, v) < 0)
 			return -1;
-		v->next_search = now_ns(CLOCK_MONOTONIC);
+		v->next_search = spht_now(CLOCK_MONOTONIC);
 		v->next_search += (v->next_search - begin) * SEARCH_SHARE;
 		return 0;
 	}

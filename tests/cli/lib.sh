@@ -164,6 +164,28 @@ same()
 	lib_not_ok "$1" "$T/.why"
 }
 
+# cells FILE.csv COLUMN...: these columns, one line for each row; an empty one is "-".
+cells()
+{
+	cells_file=$1
+	shift
+	awk -F, -v want="$*" '
+	NR == 1 {
+		for (i = 1; i <= NF; i++)
+			at[$i] = i
+		n = split(want, name, " ")
+		next
+	}
+	{
+		line = ""
+		for (i = 1; i <= n; i++) {
+			cell = name[i] in at ? $at[name[i]] : "no-such-column"
+			line = line (i > 1 ? " " : "") (cell == "" ? "-" : cell)
+		}
+		print line
+	}' "$cells_file"
+}
+
 # skip SENTENCE REASON: it cannot be tried here, and why.
 skip()
 {

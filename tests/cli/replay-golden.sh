@@ -15,28 +15,6 @@ make_trace()
 	check "mktrace builds $1.spht" "$SPHT_MKTRACE" -o "$1.spht" "$TOP/tests/data/replay-$1.txt"
 }
 
-# cells FILE COLUMN...: these columns, one line for each row; an empty one is "-".
-cells()
-{
-	cells_file=$1
-	shift
-	awk -F, -v want="$*" '
-	NR == 1 {
-		for (i = 1; i <= NF; i++)
-			at[$i] = i
-		n = split(want, name, " ")
-		next
-	}
-	{
-		line = ""
-		for (i = 1; i <= n; i++) {
-			cell = name[i] in at ? $at[name[i]] : "no-such-column"
-			line = line (i > 1 ? " " : "") (cell == "" ? "-" : cell)
-		}
-		print line
-	}' "$cells_file"
-}
-
 # row SENTENCE FILE WANTED COLUMN...: the columns of the file's rows are WANTED.
 row()
 {

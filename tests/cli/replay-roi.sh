@@ -24,26 +24,6 @@ awk -v names='"marks":{"names":{"0x1":"boot","0x2":"make","3":"end","0x100":"../
 { print }' "$TOP/tests/data/replay-golden.txt" >marked.txt
 check "a recording with marks can be written" "$SPHT_MKTRACE" -o marked.spht marked.txt
 
-# cells FILE COLUMN...: these columns, one line for each row; an empty one is "-".
-cells()
-{
-	cells_file=$1
-	shift
-	awk -F, -v want="$*" '
-	NR == 1 {
-		for (i = 1; i <= NF; i++)
-			at[$i] = i
-		n = split(want, name, " ")
-		next
-	}
-	{
-		line = ""
-		for (i = 1; i <= n; i++)
-			line = line (i > 1 ? " " : "") ($at[name[i]] == "" ? "-" : $at[name[i]])
-		print line
-	}' "$cells_file"
-}
-
 # row SENTENCE FILE WANTED COLUMN...: the columns of the file's rows are WANTED.
 row()
 {
