@@ -95,6 +95,9 @@ static void each_number_of_a_file_goes_to_its_place(void **unused)
 		"exit_retry_ns",        "exit_other_ns",
 		"helper_wake_ns",       "helper_read_ns",
 		"helper_build_ns",      "helper_page_ns",
+		"exit_lock_ns",         "helper_lock_ns",
+		"helper_pace_ns",       "helper_poll_ns",
+		"helper_watch_ns",      "first_use_ns",
 	};
 	json_t *root = profile();
 	struct spht_costs c;
@@ -105,6 +108,8 @@ static void each_number_of_a_file_goes_to_its_place(void **unused)
 	for (size_t i = 0; i < ARRAY_SIZE(ns); i++)
 		set_value(root, ns[i], json_integer((json_int_t)(1000 + i)));
 	set_value(root, "tracing_percent", json_integer(33));
+	set_value(root, "helper_lock_ns", json_integer(999));
+	set_value(root, "helper_batch", json_integer(5));
 	set_value(root, "queue_limit", json_integer(17));
 	set_value(root, "touch_probability", json_real(0.25));
 	assert_int_equal(load_json(root, &c, &err), 0);
@@ -117,6 +122,13 @@ static void each_number_of_a_file_goes_to_its_place(void **unused)
 	assert_int_equal(c.helper_read_ns, 1011);
 	assert_int_equal(c.helper_build_ns, 1012);
 	assert_int_equal(c.helper_page_ns, 1013);
+	assert_int_equal(c.exit_lock_ns, 1014);
+	assert_int_equal(c.helper_lock_ns, 999);
+	assert_int_equal(c.helper_pace_ns, 1016);
+	assert_int_equal(c.helper_poll_ns, 1017);
+	assert_int_equal(c.helper_watch_ns, 1018);
+	assert_int_equal(c.first_use_ns, 1019);
+	assert_int_equal(c.helper_batch, 5);
 	assert_int_equal(c.tracing_percent, 33);
 	assert_int_equal(c.queue_limit, 17);
 	assert_true(c.touch_probability == 0.25);
@@ -142,7 +154,7 @@ static void missing_number_is_an_error_that_names_it(void **unused)
 		assert_refused(root, key);
 		n++;
 	}
-	assert_int_equal(n, 17);
+	assert_int_equal(n, 25);
 	json_decref(all);
 }
 
