@@ -60,7 +60,10 @@ struct spht_outcome {
  * fault's own prefetch brought and that nobody could have built).
  */
 struct spht_prospect {
+	uint64_t time_ns; /* virtual time of the fault */
 	uint64_t space, vpn;
+	/* For how long it has been buildable; only for parameters that are not the defaults. */
+	uint64_t legal_for_ns;
 	bool buildable;
 	double loss;
 };
@@ -71,11 +74,21 @@ struct spht_host {
 	 * hook, any number of times; order is kept.
 	 */
 	void (*request)(struct spht_host *host, uint64_t space, uint64_t vpn);
+	/*
+	 * The same; if the guest's entry is not there yet the helper looks again and
+	 * again until it is, for as long as the cost profile allows.
+	 */
+	void (*watch)(struct spht_host *host, uint64_t space, uint64_t vpn);
 };
 
 static inline void spht_request(struct spht_host *host, uint64_t space, uint64_t vpn)
 {
 	host->request(host, space, vpn);
+}
+
+static inline void spht_watch(struct spht_host *host, uint64_t space, uint64_t vpn)
+{
+	host->watch(host, space, vpn);
 }
 
 enum spht_param_type { SPHT_PARAM_INT, SPHT_PARAM_BOOL, SPHT_PARAM_CHOICE };

@@ -25,10 +25,10 @@ static void prefault_fault(void *state, const int64_t *params, const struct spht
 	if (fault->cls != SPHT_FAULT_GUEST)
 		return;
 	/* The one page that is certain to be touched, and the soonest. */
-	spht_request(host, fault->space, fault->vpn);
+	spht_watch(host, fault->space, fault->vpn);
 	for (uint64_t vpn = first; vpn < first + around; vpn++) {
 		if (vpn != fault->vpn)
-			spht_request(host, fault->space, vpn);
+			spht_watch(host, fault->space, vpn);
 	}
 }
 

@@ -11,7 +11,11 @@
  * account: what one what-if run counted.  Every request ends in exactly one of
  * the classes of METRICS section 5; spht_account_check() asserts the identities.
  */
-#define SPHT_SLACK_BINS 40 /* slack in [2^b, 2^(b+1)) ns */
+#define SPHT_SLACK_BINS   40 /* slack in [2^b, 2^(b+1)) ns */
+
+/* Points of the curve over the helper's latency, ns, ascending from 0. */
+#define SPHT_CURVE_POINTS 23
+extern const uint64_t spht_curve_ns[SPHT_CURVE_POINTS];
 
 struct spht_account {
 	uint64_t f_base;
@@ -28,7 +32,22 @@ struct spht_account {
 
 	uint64_t side_built; /* entries that came along with helper builds and helped faults */
 	uint64_t pages_created; /* shadow pages that the helper created before the guest's fault */
-	uint64_t helper_busy_ns, helper_read_ns;
+	uint64_t helper_busy_ns; /* reading, building, waiting for mmu_lock, looking again */
+	uint64_t helper_wait_ns; /* part of it: waiting for mmu_lock */
+	uint64_t watched_ns; /* how long entries were watched, added up */
+	uint64_t kicks; /* part of helper_exits: vCPUs that a write protection interrupted */
+	/* Time of all vCPUs, added up, ns: guest time and exits. */
+	uint64_t base_ns; /* without a helper */
+	uint64_t helped_ns; /* with it; new_exits and helper_exits not included */
+	uint64_t f_base_ns; /* part of base_ns: the exits that count in f_base */
+	uint64_t lock_wait_ns; /* part of helped_ns: waiting for mmu_lock */
+	uint64_t base_wait_ns; /* part of base_ns: the same */
+	uint64_t bypassed; /* guest faults that KVM of 2010 would not have seen */
+	/*
+	 * Base faults whose entry had been asked for and could have been built for at least
+	 * spht_curve_ns[i]: what a helper of that latency without queue or lock avoids directly.
+	 */
+	uint64_t curve[SPHT_CURVE_POINTS];
 	uint64_t slack[SPHT_SLACK_BINS];
 	uint64_t divergence; /* steps at which the what-if without helper left the observed MMU */
 };

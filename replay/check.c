@@ -222,7 +222,8 @@ snapshot:
 }
 
 static int add_evidence(struct spht_observed *o, const struct spht_obs_where *w, unsigned int index,
-			enum spht_evidence_kind kind, gfn_t gfn, uint64_t bits, bool succeeded)
+			enum spht_evidence_kind kind, gfn_t gfn, uint64_t bits, bool succeeded,
+			bool refault)
 {
 	const struct spht_mmu_page *p = &o->mmu.pages[w->page];
 	struct spht_evidence ev = {
@@ -234,6 +235,7 @@ static int add_evidence(struct spht_observed *o, const struct spht_obs_where *w,
 		.w = bits & SPHT_PTE_W,
 		.a = bits & SPHT_PTE_A,
 		.d = bits & SPHT_PTE_D,
+		.refault = refault,
 		.sets_a = kind == SPHT_EVIDENCE_PRESENT && succeeded,
 		.frozen_since = SPHT_NOT_FROZEN,
 	};
@@ -251,10 +253,11 @@ int spht_obs_leaf_evidence(struct spht_observed *o, const struct spht_obs_where 
 	gfn_t gfn = spht_pte_gfn(pte);
 
 	if (!(pte & SPHT_PTE_P))
-		return add_evidence(o, w, w->index, SPHT_EVIDENCE_ABSENT, 0, 0, false);
+		return add_evidence(o, w, w->index, SPHT_EVIDENCE_ABSENT, 0, 0, false, false);
 	if (w->direct)
 		gfn = (gfn & ~511ull) + w->index;
-	return add_evidence(o, w, w->index, SPHT_EVIDENCE_PRESENT, gfn, pte, !x->walk.failed);
+	return add_evidence(o, w, w->index, SPHT_EVIDENCE_PRESENT, gfn, pte, !x->walk.failed,
+			    x->refault);
 }
 
 int spht_obs_prefetched(struct spht_observed *o, struct spht_obs_where *w, unsigned int index,
@@ -279,7 +282,7 @@ int spht_obs_prefetched(struct spht_observed *o, struct spht_obs_where *w, unsig
 		return -1;
 	if (here)
 		w->prefetched |= bit;
-	return add_evidence(o, w, index, SPHT_EVIDENCE_PREFETCHED, op->gfn, op->spte, true);
+	return add_evidence(o, w, index, SPHT_EVIDENCE_PREFETCHED, op->gfn, op->spte, true, false);
 }
 
 /*
@@ -327,12 +330,13 @@ int spht_obs_group_evidence(struct spht_observed *o, struct spht_obs_where *w)
 						  false))
 					return -1;
 			}
-			if (add_evidence(o, w, shift + i, SPHT_EVIDENCE_KEPT, 0, 0, true))
+			if (add_evidence(o, w, shift + i, SPHT_EVIDENCE_KEPT, 0, 0, true, false))
 				return -1;
 		} else if (!present && !(w->unknown & bit)) {
 			w->has_stop = true;
 			w->stop = (uint16_t)(shift + i);
-			return add_evidence(o, w, shift + i, SPHT_EVIDENCE_REFUSED, 0, 0, false);
+			return add_evidence(o, w, shift + i, SPHT_EVIDENCE_REFUSED, 0, 0, false,
+					    false);
 		} else if (!present) {
 			return 0; /* it stopped here, or the entry was present: not known */
 		}

@@ -207,6 +207,10 @@ static int close_interval(struct spht_guest *g, const struct table *t, struct en
 	if (e->kind != SPHT_EVIDENCE_ABSENT && around > from &&
 	    (since == SPHT_NOT_FROZEN || around < since))
 		since = around;
+	/* The handler of the guest fault stored it, shortly before the access. */
+	if ((since == SPHT_NOT_FROZEN || since >= ev->step) && ev->refault && ev->step > from)
+		return emit(g, SPHT_WORLD_INFERRED, e, ev->table, ev->index, ev->step - 1,
+			    st | SPHT_GPTE_LEAD);
 	if (since == SPHT_NOT_FROZEN || since >= ev->step)
 		return 0;
 	return emit(g, SPHT_WORLD_INFERRED, e, ev->table, ev->index, since > from ? since : from,

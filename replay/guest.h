@@ -29,6 +29,11 @@ enum {
 	SPHT_GPTE_PRESENT = 1 << 1,
 	SPHT_GPTE_A = 1 << 2,
 	SPHT_GPTE_WRITABLE = 1 << 3, /* W and D: a helper would build it writable */
+	/*
+	 * Of a change: the guest's fault handler stored the entry in the gap before the next
+	 * exit, a lead time before the access that it was for; not just after the step.
+	 */
+	SPHT_GPTE_LEAD = 1 << 4,
 	SPHT_GPTE_GENERATION = 1 << 7, /* flips when the entry maps another page than before */
 };
 
@@ -46,6 +51,7 @@ struct spht_evidence {
 	uint8_t kind;
 	uint32_t step;
 	gfn_t gfn; /* PRESENT, PREFETCHED */
+	bool refault; /* PRESENT: right after a guest fault on the page, METRICS section 1 */
 	bool sets_a; /* PRESENT: the walk went on to set A; a failed one does not */
 	bool w, a, d; /* PRESENT: of the entry; PREFETCHED: w = SPTE writable */
 	/* Step since which the table cannot have changed (write-protected), or SPHT_NOT_FROZEN. */

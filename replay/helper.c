@@ -5,78 +5,38 @@
 #include "replay/whatif-local.h"
 
 /*
- * The helper: a second core that takes requests from a bounded queue, one at a
- * time, reads the guest's entry, and builds it through KVM's own fault path,
- * prefetch included.  What it decides it decides again when it installs.
+ * A helper: a core that takes requests from its team's queue, one at a time,
+ * reads the guest's entry, and builds it through KVM's own fault path under
+ * mmu_lock, prefetch included.  What it decides it decides again when it installs.
  */
 
-static void outcome(struct spht_whatif *w, const struct spht_request *r, uint8_t kind)
+static int team_init(struct spht_team *t, uint32_t nr)
 {
-	const struct spht_heuristic *h = w->c->spec->h;
-	struct spht_outcome o = {w->now_ns, r->space, r->vpn, kind};
-
-	if (h->outcome)
-		h->outcome(w->hstate, w->c->spec->params, &o, &w->host);
-}
-
-static struct spht_wregion *find_region(const struct spht_whatif *w, uint64_t space, uint64_t vpn)
-{
-	uint32_t id;
-
-	if (vpn > SPHT_VPN_MASK)
-		return NULL;
-	id = spht_idmap_find(&w->c->shadow->regions, space, vpn >> SPHT_LEVEL_BITS);
-	return id != SPHT_NO_ID && w->regions[id].valid ? &w->regions[id] : NULL;
-}
-
-static void request(struct spht_host *host, uint64_t space, uint64_t vpn)
-{
-	struct spht_whatif *w = (struct spht_whatif *)host;
-	struct spht_wregion *r = find_region(w, space, vpn);
-	struct spht_account *book = spht_w_book(w, w->outside);
-	struct spht_request *q, req = {.space = space,
-				       .vpn = vpn,
-				       .t_ns = w->now_ns,
-				       .page = SPHT_NO_ID,
-				       .outside = w->outside};
-
-	book->generated++;
-	if (r) {
-		req.page = r->page;
-		req.index = (uint16_t)spht_vpn_index(vpn, r->leaf_level);
-		if (spht_bit(w->pages[r->page].queued, req.index) ||
-		    (w->busy && w->job.page == r->page && w->job.index == req.index) ||
-		    spht_w_reaches(w, r->path, r->page, r->leaf_level, req.index, vpn)) {
-			book->duplicate++;
-			return;
-		}
-	}
-	if (w->q_live >= w->c->costs->queue_limit || w->q_len == w->q_cap) {
-		book->queue_full++;
-		return;
-	}
-	q = &w->queue[(w->q_head + w->q_len++) & (w->q_cap - 1)];
-	*q = req;
-	w->q_live++;
-	if (r)
-		spht_bit_set(w->pages[r->page].queued, req.index);
+	t->workers = calloc(nr, sizeof(*t->workers));
+	t->nr_workers = nr;
+	return t->workers ? 0 : -1;
 }
 
 int spht_helper_init(struct spht_whatif *w)
 {
-	/* Cancelled requests keep their place until they reach the head. */
-	uint64_t need = w->c->costs->queue_limit * 4 + 16;
+	bool per_vcpu = w->c->helpers == SPHT_HELPERS_PER_VCPU;
 
-	for (w->q_cap = 16; w->q_cap < need; w->q_cap *= 2)
-		;
-	w->queue = malloc(w->q_cap * sizeof(*w->queue));
-	w->host.request = request;
-	return w->queue ? 0 : -1;
+	w->nr_teams = per_vcpu ? w->nr_vcpus + !w->nr_vcpus : 1;
+	w->teams = calloc(w->nr_teams, sizeof(*w->teams));
+	if (!w->teams)
+		return -1;
+	for (uint32_t i = 0; i < w->nr_teams; i++)
+		if (team_init(&w->teams[i], per_vcpu ? 1 : w->c->helpers))
+			return -1;
+	return spht_request_init(w);
 }
 
 void spht_helper_close(struct spht_whatif *w)
 {
-	free(w->queue);
+	spht_request_close(w);
+	for (uint32_t i = 0; w->teams && i < w->nr_teams; i++)
+		free(w->teams[i].workers);
+	free(w->teams);
 }
 
 /* KVM's prefetch on the helper's own fault path, over what the world shows. */
@@ -103,6 +63,20 @@ static void build_neighbours(struct spht_whatif *w, const struct spht_wregion *r
 	}
 }
 
+/*
+ * A page table is shadowed: no SPTE may map it writable any more, and every
+ * vCPU that runs is kicked to flush what it has cached (account_shadowed,
+ * kvm_mmu_slot_gfn_write_protect).  That the guest had the table mapped
+ * writable is taken for granted: it has just filled it in.
+ */
+static void kick_vcpus(struct spht_whatif *w, struct spht_account *book)
+{
+	for (uint32_t i = 0; i < w->nr_vcpus; i++) {
+		book->helper_exits += w->vcpus[i].started;
+		book->kicks += w->vcpus[i].started;
+	}
+}
+
 /* Puts the entry where the guest will find it.  False: memory is short. */
 static bool install(struct spht_whatif *w, const struct spht_wregion *r, unsigned int index,
 		    uint64_t vpn, uint64_t ready_ns, bool outside)
@@ -118,6 +92,8 @@ static bool install(struct spht_whatif *w, const struct spht_wregion *r, unsigne
 		spht_mmu_create(&w->mmu, r->page, 0);
 		p->by_helper = !r->direct;
 		spht_w_book(w, outside)->pages_created++;
+		if (p->by_helper && !w->c->spec->h->foresee)
+			kick_vcpus(w, spht_w_book(w, outside));
 	}
 	if (spht_mmu_link_path(&w->mmu, r->path, r->page, r->leaf_level, vpn))
 		return false;
@@ -138,133 +114,229 @@ static bool install(struct spht_whatif *w, const struct spht_wregion *r, unsigne
 }
 
 /* The build is over: is it still right to install? (gpte_changed, mmu_invalidate_seq) */
-static void finish_job(struct spht_whatif *w)
+static void finish_job(struct spht_whatif *w, struct spht_worker *k)
 {
-	struct spht_wregion *r = find_region(w, w->job.space, w->job.vpn);
-	struct spht_account *book = spht_w_book(w, w->job.outside);
-	unsigned int index = w->job.index;
+	struct spht_wregion *r = spht_w_region(w, k->job.space, k->job.vpn);
+	struct spht_account *book = spht_w_book(w, k->job.outside);
+	unsigned int index = k->job.index;
 
-	w->busy = false;
-	w->free_ns = w->done_ns;
-	if (!r || r->page != w->job.page || !spht_w_legal(w, spht_w_state(w, r->table, index)) ||
-	    spht_w_reaches(w, r->path, r->page, r->leaf_level, index, w->job.vpn)) {
+	k->work = SPHT_WORK_NONE;
+	k->free_ns = k->next_ns;
+	if (k->job.dead)
+		return;
+	if (!r || r->page != k->job.page || !spht_w_legal(w, spht_w_state(w, r->table, index)) ||
+	    spht_w_reaches(w, r->path, r->page, r->leaf_level, index, k->job.vpn)) {
 		book->build_failed++;
-		outcome(w, &w->job, SPHT_OUTCOME_REFUSED);
+		spht_request_tell(w, &k->job, SPHT_OUTCOME_REFUSED);
 		return;
 	}
 	book->built++;
-	if (!install(w, r, index, w->job.vpn, w->done_ns, w->job.outside))
+	if (!install(w, r, index, k->job.vpn, k->next_ns, k->job.outside))
 		w->no_memory = true;
-	outcome(w, &w->job, SPHT_OUTCOME_BUILT);
+	spht_request_tell(w, &k->job, SPHT_OUTCOME_BUILT);
 }
 
-/* Takes the head of the queue at @start: refuses it, or begins to build. */
-static void start_job(struct spht_whatif *w, struct spht_request *q, uint64_t start)
+/* Why the request is not built; NULL: it is. */
+static uint64_t *refusal(struct spht_whatif *w, const struct spht_request *q,
+			 const struct spht_wregion *r)
 {
-	const struct spht_costs *c = w->c->costs;
-	struct spht_wregion *r = find_region(w, q->space, q->vpn);
 	struct spht_account *book = spht_w_book(w, q->outside);
-	uint64_t *refused = NULL;
 	uint8_t st;
 
-	if (q->page != SPHT_NO_ID)
-		spht_bit_clear(w->pages[q->page].queued, q->index);
-	if (!r) {
-		refused = &book->unknown;
-	} else {
+	if (!r)
+		return &book->unknown;
+	st = spht_w_state(w, r->table, q->index);
+	if (spht_w_reaches(w, r->path, r->page, r->leaf_level, q->index, q->vpn))
+		return &book->duplicate;
+	if (!(st & SPHT_GPTE_DECIDED))
+		return &book->unknown;
+	return spht_w_legal(w, st) ? NULL : &book->illegal;
+}
+
+/* Should it be looked at again, rather than refused? */
+static bool may_watch(const struct spht_whatif *w, const struct spht_request *q,
+		      const struct spht_wregion *r)
+{
+	return q->watch && r && w->c->costs->helper_watch_ns &&
+	       !(spht_w_state(w, r->table, q->index) & SPHT_GPTE_PRESENT) &&
+	       !spht_w_reaches(w, r->path, r->page, r->leaf_level, q->index, q->vpn);
+}
+
+/* Takes up @q at @start: refuses it, watches for its entry, or begins to build. */
+static void start_job(struct spht_whatif *w, struct spht_team *t, struct spht_worker *k,
+		      struct spht_request *q, uint64_t start)
+{
+	const struct spht_costs *c = w->c->costs;
+	struct spht_wregion *r = spht_w_region(w, q->space, q->vpn);
+	struct spht_account *book = spht_w_book(w, q->outside);
+	uint64_t read = spht_w_cost(w, c->helper_read_ns), *refused;
+
+	if (r) {
 		q->page = r->page;
 		q->index = (uint16_t)spht_vpn_index(q->vpn, r->leaf_level);
-		st = spht_w_state(w, r->table, q->index);
-		if (spht_w_reaches(w, r->path, r->page, r->leaf_level, q->index, q->vpn))
-			refused = &book->duplicate;
-		else if (!(st & SPHT_GPTE_DECIDED))
-			refused = &book->unknown;
-		else if (!spht_w_legal(w, st))
-			refused = &book->illegal;
 	}
-	book->helper_busy_ns += c->helper_read_ns;
+	book->helper_busy_ns += read;
+	k->free_ns = start + read;
+	if (may_watch(w, q, r) && spht_request_watch(w, t, q, r->table, start))
+		return;
+	refused = refusal(w, q, r);
 	if (refused) {
 		++*refused;
-		w->free_ns = start + c->helper_read_ns;
-		outcome(w, q, SPHT_OUTCOME_REFUSED);
+		spht_request_tell(w, q, SPHT_OUTCOME_REFUSED);
 		return;
 	}
 	book->issued++;
-	w->job = *q;
-	w->busy = true;
-	w->done_ns = start + c->helper_read_ns + c->helper_build_ns;
-	if (!w->mmu.pages[r->page].exists)
-		w->done_ns += c->helper_page_ns;
-	book->helper_busy_ns += w->done_ns - start - c->helper_read_ns;
+	k->job = *q;
+	k->work = SPHT_WORK_PREPARE;
+	k->start_ns = start;
+	k->next_ns = start + read + spht_w_cost(w, c->helper_build_ns - c->helper_lock_ns);
+	k->batch = 0;
+	book->helper_busy_ns += k->next_ns - k->free_ns;
 }
 
-void spht_helper_run(struct spht_whatif *w, uint64_t ns)
+/* Ready to install: waits for mmu_lock, and holds it until it is done. */
+static void enter_lock(struct spht_whatif *w, struct spht_worker *k)
 {
-	for (;;) {
-		struct spht_request *q;
-		uint64_t start;
+	const struct spht_costs *c = w->c->costs;
+	struct spht_account *book = spht_w_book(w, k->job.outside);
+	struct spht_wregion *r = spht_w_region(w, k->job.space, k->job.vpn);
+	uint64_t hold = spht_w_cost(w, c->helper_lock_ns), from;
 
-		if (w->busy) {
-			if (w->done_ns > ns)
-				return;
-			finish_job(w);
+	if (r && !k->job.dead && !w->mmu.pages[r->page].exists)
+		hold += spht_w_cost(w, c->helper_page_ns);
+	from = c->helper_lock_ns ? spht_lock_take(&w->lock, k->next_ns, hold) : k->next_ns;
+	book->helper_wait_ns += from - k->next_ns;
+	book->helper_busy_ns += from + hold - k->next_ns;
+	k->next_ns = from + hold;
+	k->work = SPHT_WORK_LOCKED;
+}
+
+/* With more to do and mmu_lock still held: the next one, without giving it back. */
+static void go_on(struct spht_whatif *w, struct spht_team *t, struct spht_worker *k)
+{
+	const struct spht_costs *c = w->c->costs;
+	uint64_t more = spht_w_cost(w, c->helper_read_ns) + spht_w_cost(w, c->helper_lock_ns);
+	uint64_t pace = spht_w_cost(w, c->helper_pace_ns), batch = k->batch + 1;
+	struct spht_account *book;
+	struct spht_request q;
+
+	while (k->work == SPHT_WORK_NONE && c->helper_lock_ns && batch < c->helper_batch) {
+		const struct spht_request *first = spht_request_first(t);
+		uint64_t now = k->free_ns;
+
+		if (!first || first->t_ns > now || now < k->start_ns + pace ||
+		    !spht_lock_extend(&w->lock, now, more))
+			return;
+		spht_request_take(w, t, &q);
+		start_job(w, t, k, &q, now);
+		if (k->work != SPHT_WORK_PREPARE) {
+			k->free_ns = now + more;
+			batch++;
 			continue;
 		}
-		if (!w->q_len)
-			return;
-		q = &w->queue[w->q_head];
-		/* A request that finds the helper idle wakes it up. */
-		start = q->t_ns >= w->free_ns ? q->t_ns + w->c->costs->helper_wake_ns : w->free_ns;
-		if (!q->dead && start > ns)
-			return;
-		w->q_head = (w->q_head + 1) & (w->q_cap - 1);
-		w->q_len--;
-		if (q->dead)
-			continue;
-		w->q_live--;
-		start_job(w, q, start);
+		/* It has all that it needs at hand but the entry itself. */
+		book = spht_w_book(w, q.outside);
+		book->helper_busy_ns -= k->next_ns - k->free_ns;
+		book->helper_busy_ns += now + more - k->free_ns;
+		k->next_ns = now + more;
+		k->work = SPHT_WORK_LOCKED;
+		k->batch = batch;
 	}
 }
 
-static void cancel(struct spht_whatif *w, struct spht_request *q, uint64_t *counter)
+/* When @k can begin with @q: a request that finds it asleep wakes it up. */
+static uint64_t start_of(const struct spht_whatif *w, const struct spht_worker *k,
+			 const struct spht_request *q)
 {
-	q->dead = true;
-	w->q_live--;
-	++*counter;
-	if (q->page != SPHT_NO_ID)
-		spht_bit_clear(w->pages[q->page].queued, q->index);
+	uint64_t pace = spht_w_cost(w, w->c->costs->helper_pace_ns), start = k->free_ns;
+
+	if (q->t_ns >= k->free_ns)
+		start = q->t_ns + (q->awake ? 0 : spht_w_cost(w, w->c->costs->helper_wake_ns));
+	return k->start_ns + pace > start && k->start_ns ? k->start_ns + pace : start;
+}
+
+/* The worker of @t with the earliest thing to do, and when; NULL: nothing to do. */
+static struct spht_worker *next_worker(struct spht_whatif *w, struct spht_team *t, uint64_t *when)
+{
+	const struct spht_request *q = spht_request_first(t);
+	struct spht_worker *best = NULL;
+
+	for (uint32_t i = 0; i < t->nr_workers; i++) {
+		struct spht_worker *k = &t->workers[i];
+		uint64_t ns;
+
+		if (!k->work && !q)
+			continue;
+		ns = k->work ? k->next_ns : start_of(w, k, q);
+		if (best && ns >= *when)
+			continue;
+		best = k;
+		*when = ns;
+	}
+	return best;
+}
+
+static void run_worker(struct spht_whatif *w, struct spht_team *t, struct spht_worker *k,
+		       uint64_t when)
+{
+	struct spht_request q;
+
+	switch (k->work) {
+	case SPHT_WORK_PREPARE:
+		enter_lock(w, k);
+		break;
+	case SPHT_WORK_LOCKED:
+		finish_job(w, k);
+		go_on(w, t, k);
+		break;
+	default:
+		spht_request_take(w, t, &q);
+		start_job(w, t, k, &q, when);
+		break;
+	}
+}
+
+void spht_helper_run(struct spht_whatif *w, uint32_t vcpu, uint64_t ns)
+{
+	struct spht_team *t = &w->teams[vcpu % w->nr_teams];
+	struct spht_worker *k;
+	uint64_t when = 0;
+
+	while ((k = next_worker(w, t, &when)) && when <= ns)
+		run_worker(w, t, k, when);
+	spht_request_expire(w, t, ns);
+}
+
+void spht_helper_release(struct spht_whatif *w, uint64_t ns)
+{
+	for (uint32_t i = 0; i < w->nr_teams; i++) {
+		for (uint32_t n = 0; n < w->teams[i].nr_workers; n++) {
+			struct spht_worker *k = &w->teams[i].workers[n];
+
+			while (k->work == SPHT_WORK_LOCKED &&
+			       k->batch + 1 < w->c->costs->helper_batch && k->next_ns > ns)
+				run_worker(w, &w->teams[i], k, k->next_ns);
+		}
+	}
 }
 
 void spht_helper_demand(struct spht_whatif *w, uint32_t page, unsigned int index)
 {
-	if (w->busy && w->job.page == page && w->job.index == index) {
-		w->busy = false;
-		w->free_ns = w->done_ns;
-		spht_w_book(w, w->job.outside)->built++;
-		spht_w_book(w, w->job.outside)->used_late++;
-		outcome(w, &w->job, SPHT_OUTCOME_LATE);
-	}
-	if (!spht_bit(w->pages[page].queued, index))
-		return;
-	for (uint32_t i = 0; i < w->q_len; i++) {
-		struct spht_request *q = &w->queue[(w->q_head + i) & (w->q_cap - 1)];
+	for (uint32_t i = 0; i < w->nr_teams; i++) {
+		for (uint32_t n = 0; n < w->teams[i].nr_workers; n++) {
+			struct spht_worker *k = &w->teams[i].workers[n];
 
-		if (q->dead || q->page != page || q->index != index)
-			continue;
-		cancel(w, q, &spht_w_book(w, q->outside)->cancelled_demand);
-		outcome(w, q, SPHT_OUTCOME_LATE);
-		return;
+			if (!k->work || k->job.dead || k->job.page != page || k->job.index != index)
+				continue;
+			/* It goes on, for nothing: its time is spent. */
+			k->job.dead = true;
+			spht_w_book(w, k->job.outside)->built++;
+			spht_w_book(w, k->job.outside)->used_late++;
+			spht_request_tell(w, &k->job, SPHT_OUTCOME_LATE);
+		}
 	}
-}
-
-void spht_helper_zapped(struct spht_whatif *w, uint32_t page)
-{
-	for (uint32_t i = 0; i < w->q_len && w->q_live; i++) {
-		struct spht_request *q = &w->queue[(w->q_head + i) & (w->q_cap - 1)];
-
-		if (!q->dead && q->page == page)
-			cancel(w, q, &spht_w_book(w, q->outside)->cancelled_zap);
-	}
+	if (spht_bit(w->pages[page].queued, index))
+		spht_request_demand(w, page, index);
 }
 
 void spht_helper_grant(struct spht_whatif *w, const struct spht_step *s)
@@ -281,14 +353,15 @@ void spht_helper_grant(struct spht_whatif *w, const struct spht_step *s)
 
 void spht_helper_end(struct spht_whatif *w)
 {
-	for (uint32_t i = 0; i < w->q_len; i++) {
-		const struct spht_request *q = &w->queue[(w->q_head + i) & (w->q_cap - 1)];
+	spht_request_end(w);
+	for (uint32_t i = 0; i < w->nr_teams; i++) {
+		for (uint32_t n = 0; n < w->teams[i].nr_workers; n++) {
+			const struct spht_worker *k = &w->teams[i].workers[n];
 
-		if (!q->dead)
-			spht_w_book(w, q->outside)->pending_end++;
+			if (k->work && !k->job.dead)
+				spht_w_book(w, k->job.outside)->in_progress_end++;
+		}
 	}
-	if (w->busy)
-		spht_w_book(w, w->job.outside)->in_progress_end++;
 	for (uint32_t i = 0; i < w->mmu.nr; i++) {
 		w->acc->resident_unused += spht_w_count_built(&w->pages[i], false);
 		w->rest.resident_unused += spht_w_count_built(&w->pages[i], true);

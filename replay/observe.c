@@ -126,6 +126,10 @@ static int guest_fault(struct spht_observed *o, struct spht_obs_vcpu *v,
 	v->cow_index = w->index;
 	if (!w->has_leaf)
 		return 0;
+	if (!(x->pfec & SPHT_PF_P) && o->mmu.pages[w->page].exists &&
+	    !o->mmu.pages[w->page].unsync &&
+	    !spht_mmu_missing(&o->mmu, w->path, w->page, w->leaf_level, w->vpn))
+		o->steps.v[o->step].flags |= SPHT_STEP_BYPASS;
 	/* Said to the what-ifs even where nothing is there: a helper may have built it. */
 	if (injected_p && o->mmu.pages[w->page].unsync)
 		return spht_obs_drop(o, w->page, w->index);
@@ -166,7 +170,8 @@ static void fill_step(struct spht_observed *o, struct spht_obs_vcpu *v,
 {
 	struct spht_step *s = &o->steps.v[o->step];
 	uint64_t window = x->t_entry - x->t_exit;
-	bool base = x->cls == SPHT_CLASS_HIDDEN || x->cls == SPHT_CLASS_AD ||
+	bool hidden = x->cls == SPHT_CLASS_HIDDEN;
+	bool base = hidden || x->cls == SPHT_CLASS_AD ||
 		    (x->cls == SPHT_CLASS_HUGE && !x->nopaging);
 
 	s->t_exit = x->t_exit;
@@ -192,6 +197,8 @@ static void fill_step(struct spht_observed *o, struct spht_obs_vcpu *v,
 		    (w->has_leaf ? SPHT_STEP_HAS_LEAF : 0) | (w->direct ? SPHT_STEP_DIRECT : 0) |
 		    (w->has_stop ? SPHT_STEP_STOP : 0) | (x->requested ? SPHT_STEP_REQUESTED : 0);
 	o->fid.unmodelled += base && !w->has_leaf;
+	o->steps.nr_hidden += hidden;
+	o->steps.hidden_ns += hidden ? window : 0;
 	if (v) {
 		s->gap_ns = v->gap_ns;
 		s->other_exits = v->other_exits;

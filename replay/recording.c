@@ -285,15 +285,27 @@ static int check_vms(const struct spht_recording *r, const struct spht_reader *r
 
 /*
  * Do the recorded groups, which span @seen entries, fit the window?  Few faults
- * prove nothing; a window that the user gave must be the recording's own.
+ * prove nothing; a header is believed.
  */
-static bool window_fits(const struct spht_recording *r, unsigned int given, unsigned int seen)
+static bool window_fits(const struct spht_recording *r, unsigned int seen)
 {
 	if (seen > r->window)
 		return false;
-	if (seen == r->window || r->stats.by_class[SPHT_CLASS_HIDDEN] < WINDOW_MIN_FAULTS)
-		return true;
-	return !given && !r->window_derived;
+	return seen == r->window || r->stats.by_class[SPHT_CLASS_HIDDEN] < WINDOW_MIN_FAULTS ||
+	       !r->window_derived;
+}
+
+/* What KVM prefetched was touched without a trace: nobody can say what no prefetch would do. */
+static int check_window(const struct spht_recording *r, const struct spht_load_options *opt,
+			struct spht_error *err)
+{
+	if (!opt->window || opt->window >= r->window)
+		return 0;
+	spht_error_set(err,
+		       "%s: recorded with KVM's own prefetch of %u entries, whose touches left no "
+		       "trace: --prefetch-window=%u needs a recording of %u or less",
+		       r->path, r->window, opt->window, opt->window);
+	return -1;
 }
 
 int spht_recording_load(struct spht_recording *r, const char *path,
@@ -318,20 +330,22 @@ int spht_recording_load(struct spht_recording *r, const char *path,
 		goto out;
 	known = header_window(r, spht_reader_header(reader));
 	/* 8 since Linux 2.6.37; whether that holds here, the recorded groups tell. */
-	r->window = opt->window ? opt->window : known ? known : 8;
-	r->window_derived = !opt->window && !known;
+	r->window = known ? known : opt->window ? opt->window : 8;
+	r->window_derived = !known;
 	read_counters(r, reader);
 	if (load_pass(r, reader, layout, opt, err))
 		goto out;
 	seen = spht_observed_window(r->observed);
 	if (seen > SPHT_WINDOW_MAX)
 		seen = SPHT_WINDOW_MAX;
-	if (!window_fits(r, opt->window, seen)) {
+	if (!window_fits(r, seen)) {
 		if (!r->window_derived || !strcmp(path, "-")) {
-			spht_error_set(err,
-				       "%s: its prefetch groups span %u entries, not %u; use "
-				       "--prefetch-window=%u",
-				       path, seen, r->window, seen);
+			spht_error_set(err, "%s: its prefetch groups span %u entries, not %u; %s%u",
+				       path, seen, r->window,
+				       r->window_derived ? "give it as a file, or use "
+							   "--prefetch-window="
+							 : "its header says ",
+				       r->window_derived ? seen : r->window);
 			goto out;
 		}
 		r->window = seen;
@@ -344,7 +358,9 @@ int spht_recording_load(struct spht_recording *r, const char *path,
 		if (!reader || load_pass(r, reader, layout, opt, err))
 			goto out;
 	}
-	ret = check_guest(r, err);
+	ret = check_window(r, opt, err);
+	if (!ret)
+		ret = check_guest(r, err);
 out:
 	spht_reader_close(reader);
 	if (ret)

@@ -16,8 +16,8 @@ struct spht_recording {
 	bool clock_real;
 	bool clock_known;
 	uint64_t notifier_events; /* host unmaps, which no memslots map to guest pages */
-	unsigned int window; /* KVM's own prefetch */
-	bool window_derived; /* from the recorded groups; else given or from the header */
+	unsigned int window; /* KVM's own prefetch while it was recorded */
+	bool window_derived; /* from the recorded groups; else from the header */
 	char window_said[32]; /* by the header, where that is no window; "": nothing wrong */
 	struct spht_assemble_stats stats; /* of all of it */
 	struct spht_roi roi;
@@ -33,7 +33,11 @@ struct spht_recording {
 
 struct spht_load_options {
 	bool partial;
-	unsigned int window; /* 0 = auto */
+	/*
+	 * The window that what-ifs will have, 0 = the recorded one.  Not a smaller one: what
+	 * KVM prefetched was touched without a trace.
+	 */
+	unsigned int window;
 	const int32_t *vm; /* vCPU threads of the VM to follow */
 	size_t nr_vm;
 	const char *roi; /* MARK..MARK; NULL: all */

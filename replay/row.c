@@ -53,7 +53,8 @@ static const char *basename_of(const char *path)
 	return slash ? slash + 1 : path;
 }
 
-static void fill_provenance(struct spht_row *r, const struct spht_recording *rec, const char *vm)
+static void fill_provenance(struct spht_row *r, const struct spht_recording *rec,
+			    const struct spht_run_options *opt, const char *vm)
 {
 	const struct spht_assemble_stats *st = &rec->stats;
 	unsigned int major = 0, minor = 0;
@@ -61,6 +62,8 @@ static void fill_provenance(struct spht_row *r, const struct spht_recording *rec
 
 	if (sscanf(rec->host_kernel, "%u.%u", &major, &minor) == 2)
 		snprintf(kvm, sizeof(kvm), "%u.%u", major, minor);
+	if (opt->kvm)
+		snprintf(kvm, sizeof(kvm), "%s", opt->kvm->name);
 	text(r, "schema", SPHT_CSV_SCHEMA);
 	text(r, "tool_version", SPHT_VERSION);
 	text(r, "git_commit", SPHT_GIT_COMMIT);
@@ -72,7 +75,8 @@ static void fill_provenance(struct spht_row *r, const struct spht_recording *rec
 	text(r, "host_kernel", rec->host_kernel);
 	text(r, "guest_kernel", rec->guest_kernel);
 	text(r, "kvm", kvm);
-	count(r, "baseline", rec->window);
+	count(r, "baseline", opt->window ? opt->window : rec->window);
+	count(r, "baseline_recorded", rec->window);
 	/* A gap of unknown size is at least one event. */
 	count(r, "lost_events", st->lost_events + st->lost_unknown);
 	text(r, "roi", rec->roi.text);
@@ -91,7 +95,10 @@ static void fill_config(struct spht_row *r, const struct spht_recording *rec,
 	text(r, "knowledge", spht_world_name(opt->knowledge));
 	text(r, "legality", opt->legality == SPHT_LEGAL_ACCESSED ? "accessed" : "present");
 	text(r, "clock", "virtual");
-	count(r, "helpers", 1);
+	if (opt->helpers == SPHT_HELPERS_PER_VCPU)
+		text(r, "helpers", "vcpu");
+	else
+		count(r, "helpers", opt->helpers);
 	text(r, "costs", opt->costs.name);
 	real(r, "guest_time_scale", res->scale);
 	/* Without kvm_entry nothing says when the guest ran. */
@@ -102,7 +109,8 @@ static void fill_config(struct spht_row *r, const struct spht_recording *rec,
 	empty(r, "seed");
 }
 
-static void fill_exits(struct spht_row *r, const struct spht_assemble_stats *st)
+static void fill_exits(struct spht_row *r, const struct spht_assemble_stats *st,
+		       const struct spht_run_options *opt, const struct spht_account *a)
 {
 	const uint64_t *c = st->by_class;
 	uint64_t pf = 0;
@@ -131,6 +139,10 @@ static void fill_exits(struct spht_row *r, const struct spht_assemble_stats *st)
 	else
 		empty(r, "pf_retry");
 	count(r, "pf_refault", st->refault);
+	if (opt->kvm && opt->kvm->bypasses && opt->bypass_guest_pf)
+		count(r, "pf_bypassed", a->bypassed);
+	else
+		empty(r, "pf_bypassed");
 	count(r, "pf_mode_skipped", st->mode_skipped);
 }
 
@@ -143,12 +155,17 @@ static void fill_avoided(struct spht_row *r, const struct spht_run_options *opt,
 	bool ordered;
 
 	for (unsigned int w = 0; w < SPHT_WORLD_NR; w++)
-		v[w] = spht_result_avoided(&res->world[w], w, c);
+		v[w] = spht_result_gain(res, w, c);
 	ordered = v[SPHT_WORLD_STRICT] <= v[SPHT_WORLD_INFERRED] &&
 		  v[SPHT_WORLD_INFERRED] <= v[SPHT_WORLD_OPTIMISTIC];
 	mine = v[opt->knowledge];
-	avoidable = spht_result_avoided(&res->oracle[opt->knowledge], opt->knowledge, c);
+	avoidable = spht_result_avoidable(res, opt->knowledge, c);
 	count(r, "f_base", a->f_base);
+	if (res->counterfactual)
+		real(r, "baseline_avoided",
+		     spht_result_avoided(&res->baseline[opt->knowledge], opt->knowledge, c));
+	else
+		empty(r, "baseline_avoided");
 	real(r, "avoided_lo", v[SPHT_WORLD_STRICT]);
 	real(r, "avoided", v[SPHT_WORLD_INFERRED]);
 	real(r, "avoided_hi", v[SPHT_WORLD_OPTIMISTIC]);
@@ -164,8 +181,9 @@ static void fill_avoided(struct spht_row *r, const struct spht_run_options *opt,
 }
 
 static void fill_books(struct spht_row *r, const struct spht_recording *rec,
-		       const struct spht_account *a)
+		       const struct spht_account *a, const struct spht_account *b)
 {
+	double met = (double)(a->avoided_direct + a->avoided_side);
 	double used = (double)(a->used_timely + a->used_late + a->used_weak);
 	double late = (double)(a->used_late + a->cancelled_demand);
 
@@ -194,7 +212,9 @@ static void fill_books(struct spht_row *r, const struct spht_recording *rec,
 		count(r, "used_carry", a->used_carry);
 	else
 		empty(r, "used_carry");
-	ratio(r, "coverage", (double)(a->avoided_direct + a->avoided_side), (double)a->f_base);
+	/* What KVM itself avoids, where it is another than the recorded one, is nobody's merit. */
+	ratio(r, "coverage", met - (double)(b->avoided_direct + b->avoided_side),
+	      (double)a->f_base - (double)(b->avoided_direct + b->avoided_side));
 	ratio(r, "accuracy_lo", used, (double)(a->built + a->unknown + a->use_unknown));
 	ratio(r, "accuracy_hi", used, (double)a->built);
 	ratio(r, "lateness", late, late + (double)a->used_timely);
@@ -202,6 +222,31 @@ static void fill_books(struct spht_row *r, const struct spht_recording *rec,
 		real(r, "helper_busy_s", (double)a->helper_busy_ns / 1e9);
 	else
 		empty(r, "helper_busy_s");
+}
+
+/* Without kvm_entry nothing says when the guest ran. */
+static void fill_time(struct spht_row *r, const struct spht_recording *rec,
+		      const struct spht_run_options *opt, const struct spht_result *res)
+{
+	const struct spht_account *a = &res->world[opt->knowledge];
+	struct spht_result_time t;
+
+	spht_result_time(&t, res, opt->knowledge, &opt->costs, spht_run_cost_scale(rec, &opt->costs));
+	if (!rec->stats.has_exits || !a->base_ns) {
+		empty(r, "lock_wait_s");
+		empty(r, "helper_lock_wait_s");
+		empty(r, "time_base_s");
+		empty(r, "time_helped_s");
+		empty(r, "speedup_pct");
+		empty(r, "speedup_bound_pct");
+		return;
+	}
+	real(r, "lock_wait_s", (double)a->lock_wait_ns / 1e9);
+	real(r, "helper_lock_wait_s", (double)a->helper_wait_ns / 1e9);
+	real(r, "time_base_s", t.base / 1e9);
+	real(r, "time_helped_s", t.helped / 1e9);
+	real(r, "speedup_pct", t.speedup_pct);
+	real(r, "speedup_bound_pct", t.bound_pct);
 }
 
 void spht_row_fill(struct spht_row *r, const struct spht_recording *rec,
@@ -213,17 +258,12 @@ void spht_row_fill(struct spht_row *r, const struct spht_recording *rec,
 	uint64_t agreed, all;
 
 	r->nr = 0;
-	fill_provenance(r, rec, vm);
+	fill_provenance(r, rec, opt, vm);
 	fill_config(r, rec, opt, res);
-	fill_exits(r, &rec->counted);
+	fill_exits(r, &rec->counted, opt, &res->world[opt->knowledge]);
 	fill_avoided(r, opt, res);
-	fill_books(r, rec, &res->world[opt->knowledge]);
-	/* Their stages come later: never 0. */
-	empty(r, "lock_wait_s");
-	empty(r, "time_base_s");
-	empty(r, "time_helped_s");
-	empty(r, "speedup_pct");
-	empty(r, "speedup_bound_pct");
+	fill_books(r, rec, &res->world[opt->knowledge], &res->baseline[opt->knowledge]);
+	fill_time(r, rec, opt, res);
 	spht_fidelity_score(f, &agreed, &all);
 	spht_fidelity_sides(f, &sides);
 	ratio(r, "fidelity_pct", 100.0 * (double)agreed, (double)all);

@@ -23,17 +23,87 @@ struct pool {
 	atomic_size_t next;
 };
 
-double spht_result_avoided(const struct spht_account *a, enum spht_world world,
-			   const struct spht_costs *costs)
+/* New exits as the world charges them. */
+static double charged(const struct spht_account *a, enum spht_world world,
+		      const struct spht_costs *costs)
 {
 	switch (world) {
 	case SPHT_WORLD_STRICT:
-		return spht_account_avoided(a, (double)a->new_exits_hi);
+		return (double)a->new_exits_hi;
 	case SPHT_WORLD_OPTIMISTIC:
-		return spht_account_avoided(a, (double)a->new_exits_lo);
+		return (double)a->new_exits_lo;
 	default:
-		return spht_account_avoided(a, (double)a->new_exits_hi * costs->touch_probability);
+		return (double)a->new_exits_hi * costs->touch_probability;
 	}
+}
+
+double spht_result_avoided(const struct spht_account *a, enum spht_world world,
+			   const struct spht_costs *costs)
+{
+	return spht_account_avoided(a, charged(a, world, costs));
+}
+
+bool spht_run_counterfactual(const struct spht_recording *r, const struct spht_run_options *opt)
+{
+	return (opt->window && opt->window != r->window) ||
+	       (opt->kvm && opt->kvm != spht_kvm_of_release(r->host_kernel));
+}
+
+static double beyond(const struct spht_result *r, const struct spht_account *a,
+		     enum spht_world world, const struct spht_costs *costs)
+{
+	double base = r->counterfactual ? spht_result_avoided(&r->baseline[world], world, costs)
+					: 0;
+
+	return spht_result_avoided(a, world, costs) - base;
+}
+
+double spht_result_gain(const struct spht_result *r, enum spht_world world,
+			const struct spht_costs *costs)
+{
+	return beyond(r, &r->world[world], world, costs);
+}
+
+double spht_result_avoidable(const struct spht_result *r, enum spht_world world,
+			     const struct spht_costs *costs)
+{
+	return beyond(r, &r->oracle[world], world, costs);
+}
+
+/* Time with the exits that came in, which the run itself only counts. */
+static double total_ns(const struct spht_account *a, enum spht_world world,
+		       const struct spht_costs *c, double scale)
+{
+	return (double)a->helped_ns +
+	       charged(a, world, c) * scale * (double)c->exit_ns[SPHT_CLASS_HIDDEN] +
+	       (double)a->helper_exits * scale * (double)c->other_exit_ns;
+}
+
+void spht_result_time(struct spht_result_time *t, const struct spht_result *r,
+		      enum spht_world world, const struct spht_costs *c, double scale)
+{
+	const struct spht_account *a = &r->world[world];
+	double free = (double)(a->base_ns - a->f_base_ns);
+
+	t->base = r->counterfactual ? total_ns(&r->baseline[world], world, c, scale)
+				    : (double)a->base_ns;
+	t->helped = total_ns(a, world, c, scale);
+	t->speedup_pct = t->helped > 0 ? 100 * (t->base / t->helped - 1) : 0;
+	t->bound_pct = free > 0 ? 100 * (t->base / free - 1) : 0;
+}
+
+/*
+ * Where recorded exits take the time that they took, the profile's costs of a
+ * helper are brought to that machine's measure: by what a hidden fault takes.
+ */
+double spht_run_cost_scale(const struct spht_recording *r, const struct spht_costs *costs)
+{
+	const struct spht_steps *s = spht_observed_steps(r->observed);
+	double profile = (double)s->nr_hidden * (double)costs->exit_ns[SPHT_CLASS_HIDDEN];
+
+	if (!r->clock_real || !(profile > 0))
+		return 1;
+	return (double)s->hidden_ns * 100 / (100 + (double)costs->tracing_percent) / profile;
 }
 
 static void run_job(struct pool *p, struct job *j)
@@ -47,10 +117,17 @@ static void run_job(struct pool *p, struct job *j)
 		.spec = j->spec,
 		.costs = &p->options->costs,
 		.legality = p->options->legality,
-		.window = r->window,
+		.window = p->options->window ? p->options->window : r->window,
+		.kvm = p->options->kvm,
+		.counterfactual = spht_run_counterfactual(r, p->options),
+		.bypass_guest_pf = p->options->kvm && p->options->kvm->bypasses &&
+				   p->options->bypass_guest_pf,
 		.helper_prefetch = p->options->helper_prefetch,
 		.clock_real = r->clock_real,
 		.guest_time_scale = j->scale,
+		.cost_scale = spht_run_cost_scale(r, &p->options->costs),
+		.helpers = p->options->helpers,
+		.curve = p->options->curve,
 		.from = r->roi.from,
 		.to = r->roi.to,
 	};
@@ -102,10 +179,11 @@ static int check_result(const struct spht_result *r, const struct spht_costs *co
 	struct spht_error what;
 
 	for (unsigned int w = 0; w < SPHT_WORLD_NR; w++) {
-		double a = spht_result_avoided(&r->world[w], w, costs);
-		double o = spht_result_avoided(&r->oracle[w], w, costs);
+		double a = spht_result_gain(r, w, costs);
+		double o = spht_result_avoidable(r, w, costs);
+		bool is_none = !strcmp(name, "none") && !r->counterfactual;
 
-		if (spht_account_check(&r->world[w], !strcmp(name, "none"), &what)) {
+		if (spht_account_check(&r->world[w], is_none, &what)) {
 			spht_error_set(err, "%s in the %s world: %.400s", name, spht_world_name(w),
 				       what.text);
 			return -3;
@@ -126,12 +204,13 @@ int spht_run(struct spht_recording *recording, const struct spht_run_options *op
 	size_t rows = (size_t)opt->nr_specs * opt->nr_scales, n = 0;
 	struct spht_account oracles[SPHT_WORLD_NR];
 	struct spht_result *res = calloc(rows + 1, sizeof(*res));
-	struct job *jobs = calloc((rows + 1) * SPHT_WORLD_NR, sizeof(*jobs));
+	struct job *jobs = calloc((2 * rows + 1) * SPHT_WORLD_NR, sizeof(*jobs));
 	struct pool pool = {.recording = recording, .options = opt, .jobs = jobs};
-	struct spht_spec oracle;
+	struct spht_spec oracle, none;
 	int ret = -1;
 
-	if (!res || !jobs || spht_spec_parse(&oracle, "oracle", err)) {
+	if (!res || !jobs || spht_spec_parse(&oracle, "oracle", err) ||
+	    spht_spec_parse(&none, "none", err)) {
 		spht_error_set(err, "out of memory");
 		goto out;
 	}
@@ -145,6 +224,12 @@ int spht_run(struct spht_recording *recording, const struct spht_run_options *op
 		for (unsigned int w = 0; w < SPHT_WORLD_NR; w++)
 			jobs[n++] = (struct job){.spec = res[i].spec,
 						 .account = &res[i].world[w],
+						 .world = w,
+						 .scale = res[i].scale};
+		res[i].counterfactual = spht_run_counterfactual(recording, opt);
+		for (unsigned int w = 0; w < SPHT_WORLD_NR && res[i].counterfactual; w++)
+			jobs[n++] = (struct job){.spec = &none,
+						 .account = &res[i].baseline[w],
 						 .world = w,
 						 .scale = res[i].scale};
 	}

@@ -17,6 +17,11 @@ struct spht_run_options {
 	enum spht_world knowledge;
 	enum spht_legality legality;
 	bool helper_prefetch;
+	unsigned int helpers; /* SPHT_HELPERS_PER_VCPU, or how many share one queue */
+	bool curve;
+	unsigned int window; /* KVM's own prefetch in the what-ifs; 0: as recorded */
+	const struct spht_kvm *kvm; /* NULL: as recorded */
+	bool bypass_guest_pf; /* where that KVM has it */
 	unsigned int jobs;
 	struct spht_costs costs;
 };
@@ -27,7 +32,20 @@ struct spht_result {
 	double scale;
 	struct spht_account world[SPHT_WORLD_NR];
 	struct spht_account oracle[SPHT_WORLD_NR];
+	/* KVM itself as asked for, without a helper, where that was not what was recorded. */
+	struct spht_account baseline[SPHT_WORLD_NR];
+	bool counterfactual; /* baseline is valid */
 };
+
+/* Is the KVM that @options asks for another one than the recording's? */
+bool spht_run_counterfactual(const struct spht_recording *recording,
+			     const struct spht_run_options *options);
+/* avoided of METRICS section 4 in one world, beyond what the baseline itself avoids. */
+double spht_result_gain(const struct spht_result *result, enum spht_world world,
+			const struct spht_costs *costs);
+/* The same of its oracle. */
+double spht_result_avoidable(const struct spht_result *result, enum spht_world world,
+			     const struct spht_costs *costs);
 
 /*
  * Runs every what-if that the rows need, on @options->jobs threads; the result
@@ -37,8 +55,22 @@ struct spht_result {
  */
 int spht_run(struct spht_recording *recording, const struct spht_run_options *options,
 	     struct spht_result **results, struct spht_error *err);
-/* avoided of METRICS section 4 in one world, with the charge that belongs to that world. */
+/* avoided of one run, against the recording, with the charge that belongs to that world. */
 double spht_result_avoided(const struct spht_account *account, enum spht_world world,
 			   const struct spht_costs *costs);
+/*
+ * Time of METRICS section 7, ns over all vCPUs.  @scale: spht_run_cost_scale().  The new
+ * exits that are charged in `avoided` are charged here too, at the price of a hidden fault.
+ */
+struct spht_result_time {
+	double base, helped;
+	double speedup_pct; /* of helped against base */
+	double bound_pct; /* the same with all of F_base free: no helper can be worth more */
+};
+
+void spht_result_time(struct spht_result_time *time, const struct spht_result *result,
+		      enum spht_world world, const struct spht_costs *costs, double scale);
+/* What a recorded hidden fault takes, per one of the profile; 1 where the clock is not real. */
+double spht_run_cost_scale(const struct spht_recording *recording, const struct spht_costs *costs);
 
 #endif

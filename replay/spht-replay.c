@@ -22,7 +22,6 @@ struct args {
 	const char *csv, *json, *vm, *roi;
 	int32_t vm_tids[MAX_VM_THREADS];
 	size_t nr_vm;
-	unsigned int window;
 	bool partial, explain, timing, quiet;
 };
 
@@ -43,14 +42,19 @@ static const char usage_text[] =
 	"                                    A=0 be built\n"
 	"  --helper-prefetch=0|1             KVM's own prefetch on the helper's builds\n"
 	"                                    (default 1)\n"
-	"  --prefetch-window=auto|N          KVM's own prefetch in the recording: 1, 8, 16,\n"
-	"                                    32 or 64 (default auto)\n"
+	"  --prefetch-window=auto|N          KVM's own prefetch: 1, 8, 16, 32 or 64, not less\n"
+	"                                    than the recording's (default auto: the same)\n"
 	"  --costs=FILE                      cost profile (default: built in)\n"
 	"  --guest-time-scale=LIST           factors for guest time where the recording's\n"
 	"                                    clock is not real, e.g. 0.333,1,3 (default 1)\n"
 	"  --clock=virtual                   simulated second core (the only one yet)\n"
-	"  --helpers=1                       helper threads (the only number yet)\n"
-	"  --kvm=auto                        kernel whose MMU is modelled: the recording's\n"
+	"  --helpers=N|vcpu                  helper threads that share one queue (default 1),\n"
+	"                                    or one with a queue of its own for each vCPU\n"
+	"  --curve=latency                   exits avoided against the helper's latency\n"
+	"  --kvm=auto|RELEASE                whose rules of prefetch hold: 2.6.32, 5.10, 6.1 or\n"
+	"                                    6.12 (default auto: the recording's)\n"
+	"  --bypass-guest-pf=0|1             with --kvm=2.6.32: guest faults on synced tables\n"
+	"                                    do not exit (default 1)\n"
 	"  --vm=TID[,TID...]                 vCPU threads of the VM to follow\n"
 	"  --roi=MARK..MARK                  count only exits from the first such mark of the\n"
 	"                                    guest to the first such one after it: names or\n"
@@ -160,7 +164,9 @@ enum {
 	OPT_SCALE,
 	OPT_CLOCK,
 	OPT_HELPERS,
+	OPT_CURVE,
 	OPT_KVM,
+	OPT_BYPASS,
 	OPT_VM,
 	OPT_PARTIAL,
 	OPT_EXPLAIN,
@@ -185,6 +191,8 @@ static const struct option options[] = {
 	{"guest-time-scale", required_argument, NULL, OPT_SCALE},
 	{"clock", required_argument, NULL, OPT_CLOCK},
 	{"helpers", required_argument, NULL, OPT_HELPERS},
+	{"curve", required_argument, NULL, OPT_CURVE},
+	{"bypass-guest-pf", required_argument, NULL, OPT_BYPASS},
 	{"kvm", required_argument, NULL, OPT_KVM},
 	{"vm", required_argument, NULL, OPT_VM},
 	{"partial", no_argument, NULL, OPT_PARTIAL},
@@ -226,13 +234,13 @@ static int model_option(struct args *a, int opt, const char *arg)
 		a->run.helper_prefetch = v;
 		return 0;
 	case OPT_WINDOW:
-		a->window = 0;
+		a->run.window = 0;
 		if (!strcmp(arg, "auto"))
 			return 0;
 		if (!parse_uint(arg, 64, &v) || (v != 1 && v != 8 && v != 16 && v != 32 && v != 64))
 			return usage_error(
 				"--prefetch-window=%s: expected auto, 1, 8, 16, 32 or 64", arg);
-		a->window = (unsigned int)v;
+		a->run.window = (unsigned int)v;
 		return 0;
 	case OPT_CLOCK:
 		return strcmp(arg, "virtual") ? usage_error("--clock=%s: expected virtual; the "
@@ -240,16 +248,27 @@ static int model_option(struct args *a, int opt, const char *arg)
 							    arg)
 					      : 0;
 	case OPT_HELPERS:
-		return strcmp(arg, "1")
-			       ? usage_error("--helpers=%s: expected 1; more are not there yet",
-					     arg)
-			       : 0;
+		a->run.helpers = SPHT_HELPERS_PER_VCPU;
+		if (!strcmp(arg, "vcpu"))
+			return 0;
+		if (!parse_uint(arg, 64, &v) || !v)
+			return usage_error("--helpers=%s: expected vcpu or 1..64", arg);
+		a->run.helpers = (unsigned int)v;
+		return 0;
+	case OPT_CURVE:
+		a->run.curve = true;
+		return strcmp(arg, "latency") ? usage_error("--curve=%s: expected latency", arg)
+					      : 0;
 	case OPT_KVM:
-		return strcmp(arg, "auto") ? usage_error("--kvm=%s: expected auto; other kernels' "
-							 "rules are not there "
-							 "yet",
-							 arg)
-					   : 0;
+		a->run.kvm = spht_kvm_find(arg);
+		return a->run.kvm || !strcmp(arg, "auto")
+			       ? 0
+			       : usage_error("--kvm=%s: expected auto, %s", arg, spht_kvm_names());
+	case OPT_BYPASS:
+		if (!parse_uint(arg, 1, &v))
+			return usage_error("--bypass-guest-pf=%s: expected 0 or 1", arg);
+		a->run.bypass_guest_pf = v;
+		return 0;
 	case OPT_ROI:
 		a->roi = arg;
 		return spht_roi_valid(arg) ? 0
@@ -333,6 +352,8 @@ static int parse_args(struct args *a, int argc, char **argv)
 	memset(a, 0, sizeof(*a));
 	a->run.knowledge = SPHT_WORLD_INFERRED;
 	a->run.helper_prefetch = true;
+	a->run.helpers = 1;
+	a->run.bypass_guest_pf = true;
 	a->run.jobs = 1;
 	a->run.scales[0] = 1;
 	a->run.nr_scales = 1;
@@ -349,6 +370,11 @@ static int parse_args(struct args *a, int argc, char **argv)
 		return usage_error("--heuristic=NAME is missing (try --heuristic=help)");
 	if (optind == argc)
 		return usage_error("which FILE.spht?");
+	if (a->run.kvm && !a->run.kvm->prefetches && a->run.window > 1)
+		return usage_error("--kvm=%s did not prefetch: not with --prefetch-window=%u",
+				   a->run.kvm->name, a->run.window);
+	if (a->run.kvm && !a->run.kvm->prefetches)
+		a->run.window = 1;
 	if (a->csv && a->json && !strcmp(a->csv, a->json))
 		return usage_error("--csv and --json cannot both be %s",
 				   strcmp(a->csv, "-") ? a->csv : "stdout");
@@ -451,7 +477,7 @@ static int replay_one(const struct args *a, const char *path, FILE *csv, bool *c
 	bool tty = isatty(STDERR_FILENO);
 	struct spht_load_options load = {
 		.partial = a->partial,
-		.window = a->window,
+		.window = a->run.window,
 		.vm = a->vm_tids,
 		.nr_vm = a->nr_vm,
 		.roi = a->roi,

@@ -42,6 +42,11 @@ enum {
 	SPHT_STEP_UNMODELLED = 1 << 7, /* F_base, but no entry that the model knows */
 	SPHT_STEP_REQUESTED = 1 << 9, /* KVM's fault path linked the path to the leaf */
 	SPHT_STEP_LOOSE = 1 << 10, /* no exit: events of other threads, lost ones, a preamble */
+	/*
+	 * A guest fault on a table that is shadowed and synced: KVM of 2010 had told the
+	 * hardware to reflect it (bypass_guest_pf, FNAME(prefetch_page) of 2.6.32).
+	 */
+	SPHT_STEP_BYPASS = 1 << 11,
 	SPHT_STEP_FORCED = 1 << 8, /* faults whatever entry is there: not for want of W */
 };
 
@@ -80,6 +85,8 @@ struct spht_steps {
 	uint32_t nr_do, cap_do;
 	struct spht_drop *drops; /* sorted by step when complete */
 	uint32_t nr_drops, cap_drops;
+	uint64_t hidden_ns; /* windows of all hidden faults together, as recorded */
+	uint32_t nr_hidden;
 };
 
 void spht_steps_close(struct spht_steps *s);

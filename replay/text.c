@@ -177,6 +177,17 @@ void spht_text_recording(FILE *out, const struct spht_recording *r)
 	text_fidelity(out, f);
 }
 
+/* Direct ones only: what came along beside them is in none of the points. */
+static void text_curve(FILE *out, const struct spht_result *res)
+{
+	fprintf(out, "  latency, us       avoided directly: strict, inferred, optimistic\n");
+	for (unsigned int i = 0; i < SPHT_CURVE_POINTS; i++)
+		fprintf(out, "  %11.10g %12" PRIu64 " %12" PRIu64 " %12" PRIu64 "\n",
+			(double)spht_curve_ns[i] / 1000, res->world[SPHT_WORLD_STRICT].curve[i],
+			res->world[SPHT_WORLD_INFERRED].curve[i],
+			res->world[SPHT_WORLD_OPTIMISTIC].curve[i]);
+}
+
 void spht_text_result(FILE *out, const struct spht_recording *rec,
 		      const struct spht_run_options *opt, const struct spht_result *res)
 {
@@ -185,8 +196,8 @@ void spht_text_result(FILE *out, const struct spht_recording *rec,
 	char params[256];
 
 	for (unsigned int w = 0; w < SPHT_WORLD_NR; w++)
-		v[w] = spht_result_avoided(&res->world[w], w, &opt->costs);
-	avoidable = spht_result_avoided(&res->oracle[opt->knowledge], opt->knowledge, &opt->costs);
+		v[w] = spht_result_gain(res, w, &opt->costs);
+	avoidable = spht_result_avoidable(res, opt->knowledge, &opt->costs);
 	spht_spec_format(res->spec, params, sizeof(params));
 	fprintf(out, "\n%s%s%s  (guest time x %g)\n", res->spec->h->name, *params ? " " : "",
 		params, res->scale);
@@ -205,10 +216,18 @@ void spht_text_result(FILE *out, const struct spht_recording *rec,
 			avoidable, 100 * v[opt->knowledge] / avoidable);
 	else
 		fprintf(out, "  oracle            nothing avoidable\n");
+	if (res->counterfactual)
+		fprintf(out,
+			"  baseline          KVM as asked for avoids %.10g of them itself; what is "
+			"above is beyond that\n",
+			spht_result_avoided(&res->baseline[opt->knowledge], opt->knowledge,
+					    &opt->costs));
 	if (a->used_carry)
 		fprintf(out,
 			"  of the direct, %" PRIu64 " met what was asked for before the region\n",
 			a->used_carry);
+	if (opt->curve)
+		text_curve(out, res);
 	if (!a->generated)
 		return;
 	fprintf(out,

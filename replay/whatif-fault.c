@@ -32,14 +32,24 @@ static void own_prefetch(struct spht_whatif *w, const struct spht_step *s)
 {
 	struct spht_mmu_page *p = &w->mmu.pages[s->page];
 	const struct recorded rec = recorded_prefetch(w, s);
-	unsigned int base = s->index & ~(w->c->window - 1);
+	unsigned int base = s->index & ~(w->c->window - 1), end = base + w->c->window;
+	unsigned int trail = base;
 
-	for (unsigned int i = base; i < base + w->c->window; i++) {
+	/* Where direct entries are not prefetched behind the last that is there. */
+	for (unsigned int i = base; i < end; i++)
+		if (i == s->index || spht_bit(p->present, i))
+			trail = i;
+	for (unsigned int i = base; i < end; i++) {
 		uint64_t bit = 1ull << (i & 63);
 		uint8_t st;
 
 		if (i == s->index || spht_bit(p->present, i))
 			continue;
+		if ((rec.set & bit) && (s->flags & SPHT_STEP_DIRECT) && w->c->kvm &&
+		    !w->c->kvm->direct_trails && i > trail) {
+			spht_w_lack(w, s->page, i);
+			continue;
+		}
 		if (rec.set & bit) {
 			spht_mmu_set(&w->mmu, s->page, i, rec.writable & bit);
 			continue;
@@ -165,6 +175,15 @@ static void keep_prefetched(struct spht_whatif *w, const struct spht_step *s)
 	}
 }
 
+void spht_w_lack(struct spht_whatif *w, uint32_t page, unsigned int index)
+{
+	if (spht_bit(w->pages[page].lack, index))
+		return;
+	spht_bit_set(w->pages[page].lack, index);
+	spht_w_tag(w, &w->pages[page], SPHT_OUTSIDE_LACK, index, w->outside);
+	spht_w_book(w, w->outside)->new_exits_hi++;
+}
+
 /* The fault takes its own prefetch with it: what nobody built is missing now. */
 static void miss_prefetch(struct spht_whatif *w, const struct spht_step *s)
 {
@@ -174,9 +193,7 @@ static void miss_prefetch(struct spht_whatif *w, const struct spht_step *s)
 		if (d->kind != SPHT_DO_PREFETCH ||
 		    spht_bit(w->mmu.pages[d->page].present, d->index))
 			continue;
-		spht_bit_set(w->pages[d->page].lack, d->index);
-		spht_w_tag(w, &w->pages[d->page], SPHT_OUTSIDE_LACK, d->index, w->outside);
-		spht_w_book(w, w->outside)->new_exits_hi++;
+		spht_w_lack(w, d->page, d->index);
 	}
 }
 
@@ -245,7 +262,7 @@ static bool oracle(struct spht_whatif *w, const struct spht_step *s, uint32_t st
 {
 	const struct spht_heuristic *h = w->c->spec->h;
 	uint8_t st = spht_w_state(w, s->table, s->index);
-	struct spht_prospect p = {.space = s->space, .vpn = s->vpn};
+	struct spht_prospect p = {.time_ns = w->now_ns, .space = s->space, .vpn = s->vpn};
 
 	/* Only the path may be missing; a leaf that is there stays as it is. */
 	p.buildable = !spht_w_reaches(w, s->path, s->page, s->leaf_level, s->index, s->vpn) &&
@@ -255,6 +272,12 @@ static bool oracle(struct spht_whatif *w, const struct spht_step *s, uint32_t st
 		      spht_w_legal(w, st) &&
 		      (!(s->flags & SPHT_STEP_NEED_W) || (st & SPHT_GPTE_WRITABLE)) &&
 		      w->regions[s->region].valid;
+	if (p.buildable && w->since) {
+		uint64_t since = w->since[s->table] ? w->since[s->table][s->index] : 0;
+
+		p.legal_for_ns = w->now_ns > since ? w->now_ns - since : 0;
+		spht_w_curve_add(w, p.legal_for_ns);
+	}
 	p.loss = p.buildable ? loss_of(w, s, step) : 0;
 	if (!h->foresee(w->hstate, w->c->spec->params, &p) || !p.buildable)
 		return false;
@@ -366,6 +389,7 @@ bool spht_w_fault(struct spht_whatif *w, const struct spht_step *s, uint32_t ste
 	}
 	/* What the fault itself showed holds from here on, for the entries beside it too. */
 	if (avoided) {
+		spht_w_want_met(w, s->page, s->index);
 		use_entry(w, s);
 		/* Before the world moves on: strict forgets what nothing shows later. */
 		keep_prefetched(w, s);
@@ -377,12 +401,15 @@ bool spht_w_fault(struct spht_whatif *w, const struct spht_step *s, uint32_t ste
 		miss_prefetch(w, s);
 		return true;
 	}
+	if (spareable)
+		spht_w_want_met(w, s->page, s->index);
 	proven_touch(w, s);
 	if (base || (s->flags & SPHT_STEP_UNMODELLED))
 		here->remaining++;
 	/* A fault of the guest's own asks for no shadow entry: the request stands. */
 	if ((s->flags & SPHT_STEP_HAS_LEAF) && s->cls != SPHT_CLASS_GUEST)
 		meet_helper(w, s, have);
+	spht_w_take_lock(w, s);
 	fault_happens(w, s, step);
 	tell_heuristic(w, s);
 	return false;

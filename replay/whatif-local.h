@@ -2,12 +2,14 @@
 #ifndef SPHT_WHATIF_LOCAL_H
 #define SPHT_WHATIF_LOCAL_H
 
+#include "replay/lock.h"
 #include "replay/whatif.h"
 
 /*
  * Inside of a what-if: whatif.c (the run and its clocks), whatif-world.c (what
  * happens whatever the helper does), whatif-fault.c (exits that may be avoided),
- * helper.c (the second core).
+ * whatif-time.c (what takes time), request.c (what the helpers are asked for),
+ * helper.c (the other cores).
  */
 
 /* Beside the MMU's own state of a shadow page. */
@@ -16,6 +18,8 @@ struct spht_wpage {
 	uint64_t side[SPHT_MMU_WORDS]; /* came along with a build or fault, not used yet */
 	uint64_t lack[SPHT_MMU_WORDS]; /* the recording's KVM has it, the what-if has not */
 	uint64_t queued[SPHT_MMU_WORDS]; /* requested, build not started */
+	uint64_t watched[SPHT_MMU_WORDS]; /* of these, those that wait for the guest's store */
+	uint64_t *wanted_ns; /* by index, for the curve: spht_w_want() */
 	uint64_t *outside; /* bits of them that do not count in the region, NULL: none */
 	uint32_t next_of_table; /* + 1: another page of its guest table that holds such entries */
 	bool listed;
@@ -31,18 +35,52 @@ struct spht_wregion {
 
 struct spht_request {
 	uint64_t space, vpn;
-	uint64_t t_ns;
+	uint64_t t_ns; /* when it can be taken up; watched: when it was first looked for */
+	uint64_t until_ns; /* watched: when the helper gives up */
 	uint32_t page; /* SPHT_NO_ID: no path known when it was asked for */
+	uint32_t table; /* watched: of the guest's entry */
 	uint16_t index;
 	bool dead; /* cancelled; takes no place */
 	bool outside; /* made outside of the region */
+	bool watch; /* an entry that is not there yet is waited for */
+	bool awake; /* a helper that looks for it takes it up: nobody needs to be woken */
+};
+
+/* A ring; cancelled requests keep their place until they reach the head. */
+struct spht_ring {
+	struct spht_request *v;
+	uint32_t head, len, cap;
+	uint32_t live; /* without the cancelled ones */
+};
+
+enum spht_work { SPHT_WORK_NONE, SPHT_WORK_PREPARE, SPHT_WORK_LOCKED };
+
+/* One helper thread, on a core of its own. */
+struct spht_worker {
+	struct spht_request job; /* unless SPHT_WORK_NONE */
+	uint8_t work; /* enum spht_work */
+	uint64_t start_ns; /* of the job */
+	uint64_t next_ns; /* when what it does now is over */
+	uint64_t free_ns; /* when it was done last */
+	uint64_t batch; /* builds under the present hold of mmu_lock */
+};
+
+/* Helpers that share a queue: all of them, or the one of a vCPU. */
+struct spht_team {
+	struct spht_ring queue, watched;
+	struct spht_worker *workers;
+	uint32_t nr_workers;
 };
 
 /* A vCPU's virtual time. */
 struct spht_wvcpu {
 	uint64_t now_ns;
+	uint64_t base_ns; /* the same without a helper */
 	bool started;
 };
+
+/* Entries that a guest's handler stores in the gap before the current exit. */
+#define SPHT_W_LEADS 4
 
 struct spht_whatif {
 	struct spht_host host; /* first: hooks get a pointer to it */
@@ -53,6 +91,7 @@ struct spht_whatif {
 	struct spht_mmu mmu;
 	struct spht_wpage *pages; /* by page id */
 	uint8_t **state; /* by table id: SPHT_GPTE_* of 512 entries */
+	uint64_t **since; /* by table id: since when each is legal, ns; NULL: nobody asks */
 	uint32_t *table_pages; /* by table id: page + 1 that holds helper or side entries of it */
 	uint32_t nr_tables;
 	struct spht_wregion *regions; /* by region id */
@@ -65,13 +104,18 @@ struct spht_whatif {
 	void *hstate;
 	bool no_memory;
 
-	struct spht_request *queue; /* ring */
-	uint32_t q_head, q_len, q_cap; /* q_len counts dead ones, q_live does not */
-	uint32_t q_live;
-	struct spht_request job; /* in progress until done_ns, if busy */
-	uint64_t done_ns, free_ns;
-	bool busy;
+	struct spht_team *teams;
+	uint32_t nr_teams;
+	struct spht_lock lock, base_lock;
+	struct spht_change leads[SPHT_W_LEADS]; /* take effect a lead time before the next exit */
+	unsigned int nr_leads;
+	uint64_t lead_count; /* leads so far: which quantile is next */
+	uint64_t changed_ns; /* when the guest's changes that are applied now happened */
+	double cost_scale; /* of the profile's costs, where recorded ones stand beside them */
 	uint64_t now_ns;
+	uint64_t gap_ns; /* when the vCPU's last exit was over */
+	uint64_t waited_ns; /* for mmu_lock, in the current exit */
+	uint32_t vcpu; /* of the current exit */
 };
 
 /* The books of the region, or of the rest. */
@@ -116,8 +160,12 @@ void spht_w_unuse(struct spht_whatif *w, uint32_t page, unsigned int index);
 
 /* Everything of the guest's and of silent drops that took effect up to and with step @step. */
 void spht_w_advance(struct spht_whatif *w, uint32_t step);
+/* Entries that the guest stored in the gap before this exit, a lead time ago. */
+void spht_w_advance_leads(struct spht_whatif *w, const struct spht_step *s);
 /* The recording lost events: no belief holds. */
 void spht_w_lose(struct spht_whatif *w);
+/* The recording's KVM has the entry from here on, this one has not: charged. */
+void spht_w_lack(struct spht_whatif *w, uint32_t page, unsigned int index);
 /* Charges for an entry that is read-only here and writable in the recording. */
 void spht_w_match_writable(struct spht_whatif *w, const struct spht_do *d);
 /* The recording's KVM made the entry itself: it is nobody's but KVM's now. */
@@ -127,14 +175,57 @@ void spht_w_exogenous(struct spht_whatif *w, const struct spht_step *s, uint32_t
 /* A #PF exit: avoided (true), or as it was. */
 bool spht_w_fault(struct spht_whatif *w, const struct spht_step *s, uint32_t step);
 
+/* whatif-time.c */
+/* The profile's @ns, in the recording's time. */
+uint64_t spht_w_cost(const struct spht_whatif *w, uint64_t ns);
+uint64_t spht_w_scaled(const struct spht_whatif *w, uint64_t guest_ns);
+/* Brings the vCPU's clocks to the exit: guest time, and the exits that are no steps. */
+void spht_w_come_to(struct spht_whatif *w, const struct spht_step *s);
+/* The vCPU's fault takes mmu_lock, after the helpers that are before it. */
+void spht_w_take_lock(struct spht_whatif *w, const struct spht_step *s);
+/* What the exit took, here and without a helper. */
+void spht_w_leave(struct spht_whatif *w, const struct spht_step *s, bool avoided);
+
+/* request.c */
+int spht_request_init(struct spht_whatif *w);
+void spht_request_close(struct spht_whatif *w);
+/* The request for (@page, @index), if one waits or is watched, is told @outcome and counted. */
+void spht_request_demand(struct spht_whatif *w, uint32_t page, unsigned int index);
+/* The shadow page is gone: so are requests for its entries. */
+void spht_request_zapped(struct spht_whatif *w, uint32_t page);
+/* The guest's entry became legal: who watches it finds it. */
+void spht_request_appeared(struct spht_whatif *w, uint32_t page, unsigned int index);
+/* Gives up what was watched until @ns. */
+void spht_request_expire(struct spht_whatif *w, struct spht_team *t, uint64_t ns);
+/* The helper looked, and the entry is not there: watches it.  False: no room. */
+bool spht_request_watch(struct spht_whatif *w, struct spht_team *t, const struct spht_request *q,
+			uint32_t table, uint64_t ns);
+/* Takes the first request that lives; false: there is none. */
+bool spht_request_take(struct spht_whatif *w, struct spht_team *t, struct spht_request *out);
+/* The first request that lives, NULL: there is none. */
+const struct spht_request *spht_request_first(struct spht_team *t);
+void spht_request_tell(struct spht_whatif *w, const struct spht_request *r, uint8_t outcome);
+void spht_request_end(struct spht_whatif *w);
+struct spht_wregion *spht_w_region(const struct spht_whatif *w, uint64_t space, uint64_t vpn);
+/*
+ * For the curve: the entry was asked for (@watch: and would be waited for), or became
+ * legal, or is not legal any more.  What counts is when it was first both.
+ */
+void spht_w_want(struct spht_whatif *w, uint32_t page, uint32_t table, unsigned int index,
+		 bool watch);
+void spht_w_want_changed(struct spht_whatif *w, uint32_t page, unsigned int index, bool legal);
+void spht_w_want_met(struct spht_whatif *w, uint32_t page, unsigned int index);
+/* A base fault whose entry could have been built for @slack_ns. */
+void spht_w_curve_add(struct spht_whatif *w, uint64_t slack_ns);
+
 /* helper.c */
 int spht_helper_init(struct spht_whatif *w);
-/* Lets the helper work until virtual time @ns. */
-void spht_helper_run(struct spht_whatif *w, uint64_t ns);
+/* Lets the helpers of @vcpu work until virtual time @ns. */
+void spht_helper_run(struct spht_whatif *w, uint32_t vcpu, uint64_t ns);
+/* Lets the one that holds mmu_lock at @ns finish what it does under it. */
+void spht_helper_release(struct spht_whatif *w, uint64_t ns);
 /* The demand fault came first: what becomes of a request for the entry. */
 void spht_helper_demand(struct spht_whatif *w, uint32_t page, unsigned int index);
-/* The shadow page is gone: so are requests for its entries. */
-void spht_helper_zapped(struct spht_whatif *w, uint32_t page);
 /* Builds at once and for free: the oracle's privilege. */
 void spht_helper_grant(struct spht_whatif *w, const struct spht_step *s);
 void spht_helper_end(struct spht_whatif *w);

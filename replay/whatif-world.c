@@ -66,6 +66,8 @@ static void drop(struct spht_whatif *w, uint32_t page, unsigned int index)
 {
 	spht_w_unuse(w, page, index);
 	spht_bit_clear(w->pages[page].lack, index);
+	if (w->pages[page].wanted_ns)
+		w->pages[page].wanted_ns[index] = 0;
 	spht_mmu_drop(&w->mmu, page, index);
 }
 
@@ -75,12 +77,29 @@ static void zap(struct spht_whatif *w, uint32_t page)
 
 	w->acc->zapped_unused += spht_w_count_built(p, false);
 	w->rest.zapped_unused += spht_w_count_built(p, true);
-	spht_helper_zapped(w, page);
+	spht_request_zapped(w, page);
+	if (p->wanted_ns)
+		memset(p->wanted_ns, 0, SPHT_PT_ENTRIES * sizeof(*p->wanted_ns));
 	memset(p->helper, 0, sizeof(p->helper));
 	memset(p->side, 0, sizeof(p->side));
 	memset(p->lack, 0, sizeof(p->lack));
 	p->by_helper = false;
 	spht_mmu_zap(&w->mmu, page);
+}
+
+/* Since when an entry is legal: asked of few oracles only. */
+static void note_since(struct spht_whatif *w, const struct spht_change *c, uint8_t old)
+{
+	bool other = (old ^ c->state) & SPHT_GPTE_GENERATION;
+
+	if (!spht_w_legal(w, c->state) || (spht_w_legal(w, old) && !other))
+		return;
+	if (!w->since[c->table])
+		w->since[c->table] = calloc(SPHT_PT_ENTRIES, sizeof(**w->since));
+	if (w->since[c->table])
+		w->since[c->table][c->index] = w->changed_ns;
+	else
+		w->no_memory = true;
 }
 
 /*
@@ -91,7 +110,7 @@ static void zap(struct spht_whatif *w, uint32_t page)
 static void guest_change(struct spht_whatif *w, const struct spht_change *c)
 {
 	uint8_t *st = w->state[c->table], old;
-	bool gone, weaker;
+	bool gone, weaker, legal, was_legal;
 
 	if (!st) {
 		st = calloc(SPHT_PT_ENTRIES, 1);
@@ -103,11 +122,15 @@ static void guest_change(struct spht_whatif *w, const struct spht_change *c)
 	}
 	old = st[c->index];
 	st[c->index] = c->state;
+	if (w->since)
+		note_since(w, c, old);
 	/* The sync that comes with the flush drops what lost A, and takes W from what lost D. */
 	gone = (old & SPHT_GPTE_PRESENT) &&
 	       (!(c->state & SPHT_GPTE_PRESENT) || ((old ^ c->state) & SPHT_GPTE_GENERATION) ||
 		(old & ~c->state & SPHT_GPTE_A));
 	weaker = old & ~c->state & SPHT_GPTE_WRITABLE;
+	legal = spht_w_legal(w, c->state);
+	was_legal = spht_w_legal(w, old);
 	for (uint32_t next = w->table_pages[c->table]; next;) {
 		uint32_t page = next - 1;
 		struct spht_wpage *p = &w->pages[page];
@@ -119,6 +142,10 @@ static void guest_change(struct spht_whatif *w, const struct spht_change *c)
 			else if (weaker)
 				spht_bit_clear(w->mmu.pages[page].writable, c->index);
 		}
+		if (p->wanted_ns && legal != was_legal)
+			spht_w_want_changed(w, page, c->index, legal);
+		if (legal && spht_bit(p->watched, c->index))
+			spht_request_appeared(w, page, c->index);
 		spht_w_book(w, w->outside)->helper_exits += p->by_helper;
 		p->by_helper = false;
 	}
@@ -142,13 +169,40 @@ void spht_w_advance(struct spht_whatif *w, uint32_t step)
 	const struct spht_whatif_config *c = w->c;
 	const struct spht_steps *s = c->steps;
 
-	while (w->next_change < c->nr_changes && c->changes[w->next_change].step <= step)
-		guest_change(w, &c->changes[w->next_change++]);
+	while (w->next_change < c->nr_changes && c->changes[w->next_change].step <= step) {
+		const struct spht_change *g = &c->changes[w->next_change++];
+
+		if ((g->state & SPHT_GPTE_LEAD) && w->nr_leads < SPHT_W_LEADS)
+			w->leads[w->nr_leads++] = *g;
+		else
+			guest_change(w, g);
+	}
 	while (w->next_drop < s->nr_drops && s->drops[w->next_drop].step <= step) {
 		const struct spht_drop *d = &s->drops[w->next_drop++];
 
 		drop(w, d->page, d->index);
 	}
+}
+
+/*
+ * When in the gap the guest stored its entry nobody saw.  What is known is how
+ * long a fault handler takes from there to the access (costs: lead_ns); each
+ * gets its quantile in turn, spread evenly (the golden ratio's multiples), so
+ * that every run of every heuristic sees the same ones.
+ */
+void spht_w_advance_leads(struct spht_whatif *w, const struct spht_step *s)
+{
+	uint64_t begin = w->gap_ns;
+
+	for (unsigned int i = 0; i < w->nr_leads; i++) {
+		double u = 0.6180339887498949 * (double)++w->lead_count;
+		uint64_t lead = spht_costs_lead(w->c->costs, u - (double)(uint64_t)u);
+
+		w->changed_ns = w->now_ns > begin + lead ? w->now_ns - lead : begin;
+		spht_helper_run(w, s->vcpu, w->changed_ns);
+		guest_change(w, &w->leads[i]);
+	}
+	w->nr_leads = 0;
 }
 
 void spht_w_lose(struct spht_whatif *w)
@@ -206,6 +260,19 @@ static uint32_t late_zap(const struct spht_whatif *w, const struct spht_step *s)
 	return s->nr_do;
 }
 
+/*
+ * INVLPG brought the entry in anew.  A KVM that only keeps what is there has not
+ * got it then: one exit that the recording does not show, should the guest touch it.
+ */
+static bool refreshes(struct spht_whatif *w, const struct spht_do *d)
+{
+	if (!w->c->kvm || w->c->kvm->invlpg_prefetches ||
+	    spht_bit(w->mmu.pages[d->page].present, d->index))
+		return true;
+	spht_w_lack(w, d->page, d->index);
+	return false;
+}
+
 /* What happens whether the fault is avoided or not: exogenous, or replayed as recorded. */
 void spht_w_exogenous(struct spht_whatif *w, const struct spht_step *s, uint32_t step, bool late)
 {
@@ -245,8 +312,11 @@ void spht_w_exogenous(struct spht_whatif *w, const struct spht_step *s, uint32_t
 		case SPHT_DO_WPROTECT:
 			spht_bit_clear(w->mmu.pages[d->page].writable, d->index);
 			break;
-		case SPHT_DO_PROVE:
 		case SPHT_DO_REFRESH:
+			if (!refreshes(w, d))
+				break;
+			/* fall through */
+		case SPHT_DO_PROVE:
 			spht_w_made_by_kvm(w, d);
 			spht_mmu_set(&w->mmu, d->page, d->index, d->writable);
 			break;

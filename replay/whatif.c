@@ -4,41 +4,15 @@
 
 #include "replay/whatif-local.h"
 
-static uint64_t scaled(const struct spht_whatif *w, uint64_t ns)
-{
-	return w->c->clock_real ? ns : (uint64_t)((double)ns * w->c->guest_time_scale);
-}
-
-/* What an exit takes: as recorded less the cost of recording it, or by the profile. */
-static uint64_t exit_cost(const struct spht_whatif *w, uint64_t recorded_ns, uint64_t profile_ns)
-{
-	if (!w->c->clock_real)
-		return profile_ns;
-	return recorded_ns * 100 / (100 + w->c->costs->tracing_percent);
-}
-
-/* Brings the vCPU's clock to the exit: guest time, and the exits that are no steps. */
-static void advance_clock(struct spht_whatif *w, const struct spht_step *s)
-{
-	struct spht_wvcpu *v = &w->vcpus[s->vcpu];
-
-	/* vCPUs start together, as far as the recording says. */
-	if (!v->started)
-		v->now_ns = scaled(w, s->t_exit - w->t_start);
-	v->started = true;
-	v->now_ns += scaled(w, s->gap_ns);
-	v->now_ns += exit_cost(w, s->other_ns, s->other_exits * w->c->costs->other_exit_ns);
-	w->now_ns = v->now_ns;
-}
-
 /* Events are lost at @ns: what the helper has finished by then was finished before. */
 static void lose(struct spht_whatif *w, uint64_t ns)
 {
 	const struct spht_step *l = w->last;
 
 	if (l && ns > l->t_exit + l->window_ns)
-		spht_helper_run(w, w->vcpus[l->vcpu].now_ns +
-					   scaled(w, ns - l->t_exit - l->window_ns));
+		spht_helper_run(w, l->vcpu,
+				w->vcpus[l->vcpu].now_ns +
+					spht_w_scaled(w, ns - l->t_exit - l->window_ns));
 	spht_w_lose(w);
 }
 
@@ -46,7 +20,6 @@ static void run_step(struct spht_whatif *w, uint32_t step)
 {
 	const struct spht_step *s = &w->c->steps->v[step];
 	bool avoided = false;
-	uint64_t cost;
 
 	w->outside = s->t_exit < w->c->from || s->t_exit >= w->c->to;
 	if (step)
@@ -61,17 +34,14 @@ static void run_step(struct spht_whatif *w, uint32_t step)
 		return;
 	}
 	w->last = s;
-	advance_clock(w, s);
-	spht_helper_run(w, w->now_ns);
+	spht_w_come_to(w, s);
+	spht_w_advance_leads(w, s);
+	spht_helper_run(w, s->vcpu, w->now_ns);
 	spht_w_exogenous(w, s, step, false);
-	cost = w->c->costs->other_exit_ns;
-	if (s->flags & SPHT_STEP_PF) {
-		cost = w->c->costs->exit_ns[s->cls];
+	if (s->flags & SPHT_STEP_PF)
 		avoided = spht_w_fault(w, s, step);
-	}
 	spht_w_exogenous(w, s, step, true);
-	if (!avoided)
-		w->vcpus[s->vcpu].now_ns += exit_cost(w, s->window_ns, cost);
+	spht_w_leave(w, s, avoided);
 }
 
 /* `none` must end where the recording ended, entry by entry. */
@@ -84,6 +54,19 @@ static void compare_end(struct spht_whatif *w)
 		    memcmp(a->writable, b->writable, sizeof(a->writable)))
 			w->acc->divergence++;
 	}
+}
+
+/* The bound itself does not ask for how long an entry has been legal. */
+static bool needs_since(const struct spht_whatif_config *c)
+{
+	const struct spht_heuristic *h = c->spec->h;
+
+	if (!h->foresee || c->curve)
+		return h->foresee;
+	for (unsigned int i = 0; i < h->nr_params; i++)
+		if (c->spec->params[i] != h->params[i].def)
+			return true;
+	return false;
 }
 
 static int whatif_init(struct spht_whatif *w)
@@ -113,6 +96,11 @@ static int whatif_init(struct spht_whatif *w)
 	w->regions = calloc(c->shadow->regions.nr + 1u, sizeof(*w->regions));
 	w->vcpus = calloc(w->nr_vcpus + 1u, sizeof(*w->vcpus));
 	w->hstate = calloc(1, size + 1);
+	if (needs_since(c)) {
+		w->since = calloc(w->nr_tables + 1u, sizeof(*w->since));
+		if (!w->since)
+			return -1;
+	}
 	if (!w->pages || !w->state || !w->table_pages || !w->regions || !w->vcpus || !w->hstate ||
 	    spht_helper_init(w))
 		return -1;
@@ -125,11 +113,15 @@ static void whatif_close(struct spht_whatif *w)
 {
 	for (uint32_t i = 0; w->pages && i < w->mmu.nr; i++) {
 		free(w->pages[i].ready_ns);
+		free(w->pages[i].wanted_ns);
 		free(w->pages[i].outside);
 	}
 	for (uint32_t i = 0; w->state && i < w->nr_tables; i++)
 		free(w->state[i]);
+	for (uint32_t i = 0; w->since && i < w->nr_tables; i++)
+		free(w->since[i]);
 	free(w->pages);
+	free(w->since);
 	free(w->state);
 	free(w->table_pages);
 	free(w->regions);
@@ -142,7 +134,7 @@ static void whatif_close(struct spht_whatif *w)
 int spht_whatif_run(const struct spht_whatif_config *c, struct spht_account *account,
 		    struct spht_error *err)
 {
-	struct spht_whatif w = {.c = c, .acc = account};
+	struct spht_whatif w = {.c = c, .acc = account, .cost_scale = c->cost_scale};
 	int ret = -1;
 
 	memset(account, 0, sizeof(*account));
@@ -155,7 +147,7 @@ int spht_whatif_run(const struct spht_whatif_config *c, struct spht_account *acc
 	if (c->steps->nr)
 		spht_w_advance(&w, c->steps->nr - 1);
 	spht_helper_end(&w);
-	if (!c->spec->h->fault && !c->spec->h->foresee)
+	if (!c->spec->h->fault && !c->spec->h->foresee && !c->counterfactual)
 		compare_end(&w);
 	ret = 0;
 out:

@@ -6,6 +6,7 @@
 #include "replay/costs.h"
 #include "replay/guest.h"
 #include "replay/heuristic_spec.h"
+#include "replay/kvm.h"
 #include "replay/mmu.h"
 #include "replay/step.h"
 
@@ -14,6 +15,8 @@
  * own, in one world of the guest's page tables, with a helper on a second core.
  */
 enum spht_legality { SPHT_LEGAL_ACCESSED, SPHT_LEGAL_PRESENT };
+
+#define SPHT_HELPERS_PER_VCPU 0
 
 struct spht_whatif_config {
 	struct spht_shadow *shadow;
@@ -25,10 +28,17 @@ struct spht_whatif_config {
 	const struct spht_spec *spec;
 	const struct spht_costs *costs;
 	enum spht_legality legality;
-	unsigned int window; /* KVM's own prefetch */
+	unsigned int window; /* KVM's own prefetch here */
+	const struct spht_kvm *kvm; /* whose rules hold here; NULL: the recording's */
+	/* The recording's KVM had another window or other rules: `none` may leave it. */
+	bool counterfactual;
 	bool helper_prefetch;
 	bool clock_real; /* recorded durations hold */
 	double guest_time_scale;
+	double cost_scale; /* real clock: recorded exits per exit of the profile's cost; else 1 */
+	unsigned int helpers; /* SPHT_HELPERS_PER_VCPU, or how many share one queue, 1.. */
+	bool bypass_guest_pf; /* KVM of 2010: guest faults on synced tables do not exit */
+	bool curve; /* fill account.curve */
 	/*
 	 * Steps from @from on and before @to (ns of the recording's clock) count; 0 and
 	 * UINT64_MAX: all.  Exits count where they are, requests where they are made, and

@@ -48,7 +48,7 @@ static inline void rig_request(struct spht_host *host, uint64_t space, uint64_t 
 /* @guard: bytes after the state that must stay as they are. */
 static inline void rig_open_guarded(struct rig *rig, const struct spht_spec *spec, size_t guard)
 {
-	*rig = (struct rig){.host = {rig_request}, .spec = *spec};
+	*rig = (struct rig){.host = {rig_request, rig_request}, .spec = *spec};
 	if (spec->h->state_size)
 		rig->state_size = spec->h->state_size(spec->params);
 	if (rig->state_size + guard) {

@@ -35,12 +35,55 @@ static void oracle_builds_what_is_legal_and_costs_less_than_it_saves(void **unus
 	(void)unused;
 	rig_open(&rig, "oracle");
 	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
-		struct spht_prospect p = {1, 100, rows[i].buildable, rows[i].loss};
+		struct spht_prospect p = {.space = 1,
+					  .vpn = 100,
+					  .buildable = rows[i].buildable,
+					  .loss = rows[i].loss};
 
 		assert_int_equal(rig.spec.h->foresee(rig.state, rig.spec.params, &p),
 				 rows[i].build);
 	}
 	assert_null(rig.spec.h->fault);
+	rig_close(&rig);
+}
+
+static bool foresee_at(struct rig *rig, uint64_t time_ns, uint64_t legal_for_ns)
+{
+	struct spht_prospect p = {.time_ns = time_ns,
+				  .space = 1,
+				  .vpn = 100,
+				  .legal_for_ns = legal_for_ns,
+				  .buildable = true};
+
+	return rig->spec.h->foresee(rig->state, rig->spec.params, &p);
+}
+
+static void oracle_with_a_latency_needs_the_entry_to_be_there_for_so_long(void **unused)
+{
+	struct rig rig;
+
+	(void)unused;
+	rig_open(&rig, "oracle:latency=2000");
+	assert_false(foresee_at(&rig, 5000, 1999));
+	assert_true(foresee_at(&rig, 5000, 2000));
+	assert_true(foresee_at(&rig, 5000, 2000)); /* no limit to how many */
+	rig_close(&rig);
+}
+
+static void oracle_with_a_bandwidth_builds_one_after_the_other(void **unused)
+{
+	struct rig rig;
+
+	(void)unused;
+	rig_open(&rig, "oracle:bandwidth=100"); /* one in 10 us */
+	assert_false(foresee_at(&rig, 100000, 9999));
+	assert_true(foresee_at(&rig, 100000, 50000)); /* at 50 us, over at 60 */
+	assert_true(foresee_at(&rig, 100000, 50000)); /* at 60 */
+	assert_true(foresee_at(&rig, 100000, 50000));
+	assert_true(foresee_at(&rig, 100000, 50000));
+	assert_true(foresee_at(&rig, 100000, 50000)); /* at 90, just over */
+	assert_false(foresee_at(&rig, 100000, 50000));
+	assert_true(foresee_at(&rig, 110000, 50000));
 	rig_close(&rig);
 }
 
@@ -179,6 +222,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(none_asks_for_nothing_whatever_happens),
 		cmocka_unit_test(oracle_builds_what_is_legal_and_costs_less_than_it_saves),
+		cmocka_unit_test(oracle_with_a_latency_needs_the_entry_to_be_there_for_so_long),
+		cmocka_unit_test(oracle_with_a_bandwidth_builds_one_after_the_other),
 		cmocka_unit_test(no_other_heuristic_sees_the_future),
 		cmocka_unit_test(prefault_asks_for_the_page_of_a_guest_fault_itself),
 		cmocka_unit_test(prefault_asks_for_the_page_first_and_then_its_aligned_neighbours),

@@ -18,6 +18,12 @@ static void without_a_helper_the_what_if_equals_the_recording(void **unused)
 		struct spht_account a = run(&w, "none", world),
 				    empty = {.f_base = 32, .remaining = 32};
 
+		assert_true(a.base_ns > 0);
+		assert_int_equal(a.helped_ns, a.base_ns);
+		/* 32 exits of 1 us. */
+		assert_int_equal(a.f_base_ns, 32000);
+		empty.base_ns = empty.helped_ns = a.base_ns;
+		empty.f_base_ns = a.f_base_ns;
 		assert_memory_equal(&a, &empty, sizeof(a));
 	}
 	rig_close(&r);

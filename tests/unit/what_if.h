@@ -18,7 +18,9 @@ static inline struct spht_costs plain_costs(void)
 		.helper_build_ns = 6000,
 		.helper_page_ns = 2000,
 		.queue_limit = 256,
+		.helper_batch = 1,
 		.touch_probability = 1,
+		.nr_leads = 2, /* the guest's access follows its store at once */
 	};
 
 	for (unsigned int cls = 0; cls < SPHT_CLASS_NR; cls++)
@@ -31,7 +33,8 @@ struct whatif {
 	struct spht_costs costs;
 	enum spht_legality legality;
 	unsigned int window; /* of KVM's prefetch */
-	bool helper_prefetch, clock_real;
+	bool helper_prefetch, clock_real, bypass_guest_pf;
+	unsigned int helpers;
 	double scale;
 	uint64_t from, to; /* what counts; both 0: all */
 };
@@ -61,6 +64,10 @@ static inline struct spht_account run_spec(const struct whatif *w, const struct 
 		.helper_prefetch = w->helper_prefetch,
 		.clock_real = w->clock_real,
 		.guest_time_scale = w->scale,
+		.cost_scale = 1,
+		.helpers = w->helpers ? w->helpers : 1,
+		.curve = true,
+		.bypass_guest_pf = w->bypass_guest_pf,
 		.from = w->from,
 		.to = w->to ? w->to : UINT64_MAX,
 	};

@@ -1,0 +1,340 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+#include <stdlib.h>
+#include <string.h>
+
+#include "replay/whatif-local.h"
+
+/*
+ * What the helpers are asked for: a bounded queue for each team of them, in
+ * order, and the entries that they look at again until the guest has stored them.
+ */
+
+static struct spht_request *at(const struct spht_ring *r, uint32_t i)
+{
+	return &r->v[(r->head + i) & (r->cap - 1)];
+}
+
+static int ring_init(struct spht_ring *r, uint64_t limit)
+{
+	/* Cancelled requests keep their place until they reach the head. */
+	for (r->cap = 16; r->cap < limit * 4 + 16; r->cap *= 2)
+		;
+	r->v = malloc(r->cap * sizeof(*r->v));
+	return r->v ? 0 : -1;
+}
+
+/* Dead ones at the head take no place. */
+static void ring_trim(struct spht_ring *r)
+{
+	while (r->len && at(r, 0)->dead) {
+		r->head = (r->head + 1) & (r->cap - 1);
+		r->len--;
+	}
+}
+
+static bool ring_push(struct spht_ring *r, const struct spht_request *q, uint64_t limit)
+{
+	if (r->live >= limit || r->len == r->cap)
+		return false;
+	*at(r, r->len++) = *q;
+	r->live++;
+	return true;
+}
+
+static bool ring_push_first(struct spht_ring *r, const struct spht_request *q)
+{
+	if (r->len == r->cap)
+		return false;
+	r->head = (r->head - 1) & (r->cap - 1);
+	r->len++;
+	r->live++;
+	*at(r, 0) = *q;
+	return true;
+}
+
+void spht_request_tell(struct spht_whatif *w, const struct spht_request *r, uint8_t kind)
+{
+	const struct spht_heuristic *h = w->c->spec->h;
+	struct spht_outcome o = {w->now_ns, r->space, r->vpn, kind};
+
+	if (h->outcome)
+		h->outcome(w->hstate, w->c->spec->params, &o, &w->host);
+}
+
+struct spht_wregion *spht_w_region(const struct spht_whatif *w, uint64_t space, uint64_t vpn)
+{
+	uint32_t id;
+
+	if (vpn > SPHT_VPN_MASK)
+		return NULL;
+	id = spht_idmap_find(&w->c->shadow->regions, space, vpn >> SPHT_LEVEL_BITS);
+	return id != SPHT_NO_ID && w->regions[id].valid ? &w->regions[id] : NULL;
+}
+
+/* Is it there, or does a helper work at it or have it before it? */
+static bool is_duplicate(const struct spht_whatif *w, const struct spht_wregion *r,
+			 unsigned int index, uint64_t vpn)
+{
+	if (spht_bit(w->pages[r->page].queued, index))
+		return true;
+	for (uint32_t t = 0; t < w->nr_teams; t++) {
+		for (uint32_t i = 0; i < w->teams[t].nr_workers; i++) {
+			const struct spht_worker *k = &w->teams[t].workers[i];
+
+			if (k->work && !k->job.dead && k->job.page == r->page &&
+			    k->job.index == index)
+				return true;
+		}
+	}
+	return spht_w_reaches(w, r->path, r->page, r->leaf_level, index, vpn);
+}
+
+static void ask(struct spht_host *host, uint64_t space, uint64_t vpn, bool watch)
+{
+	struct spht_whatif *w = (struct spht_whatif *)host;
+	struct spht_team *t = &w->teams[w->vcpu % w->nr_teams];
+	struct spht_wregion *r = spht_w_region(w, space, vpn);
+	struct spht_account *book = spht_w_book(w, w->outside);
+	struct spht_request req = {.space = space,
+				   .vpn = vpn,
+				   .t_ns = w->now_ns,
+				   .page = SPHT_NO_ID,
+				   .outside = w->outside,
+				   .watch = watch};
+
+	book->generated++;
+	if (r) {
+		req.page = r->page;
+		req.index = (uint16_t)spht_vpn_index(vpn, r->leaf_level);
+		if (is_duplicate(w, r, req.index, vpn)) {
+			book->duplicate++;
+			return;
+		}
+		spht_w_want(w, r->page, r->table, req.index, watch);
+	}
+	if (t->watched.live + t->queue.live >= w->c->costs->queue_limit ||
+	    !ring_push(&t->queue, &req, w->c->costs->queue_limit)) {
+		book->queue_full++;
+		return;
+	}
+	if (r)
+		spht_bit_set(w->pages[r->page].queued, req.index);
+}
+
+static void request(struct spht_host *host, uint64_t space, uint64_t vpn)
+{
+	ask(host, space, vpn, false);
+}
+
+static void watch(struct spht_host *host, uint64_t space, uint64_t vpn)
+{
+	ask(host, space, vpn, true);
+}
+
+int spht_request_init(struct spht_whatif *w)
+{
+	for (uint32_t i = 0; i < w->nr_teams; i++)
+		if (ring_init(&w->teams[i].queue, w->c->costs->queue_limit) ||
+		    ring_init(&w->teams[i].watched, w->c->costs->queue_limit))
+			return -1;
+	w->host.request = request;
+	w->host.watch = watch;
+	return 0;
+}
+
+void spht_request_close(struct spht_whatif *w)
+{
+	for (uint32_t i = 0; w->teams && i < w->nr_teams; i++) {
+		free(w->teams[i].queue.v);
+		free(w->teams[i].watched.v);
+	}
+}
+
+static void unqueue(struct spht_whatif *w, const struct spht_request *q)
+{
+	if (q->page == SPHT_NO_ID)
+		return;
+	spht_bit_clear(w->pages[q->page].queued, q->index);
+	spht_bit_clear(w->pages[q->page].watched, q->index);
+}
+
+const struct spht_request *spht_request_first(struct spht_team *t)
+{
+	ring_trim(&t->queue);
+	return t->queue.len ? at(&t->queue, 0) : NULL;
+}
+
+bool spht_request_take(struct spht_whatif *w, struct spht_team *t, struct spht_request *out)
+{
+	const struct spht_request *q = spht_request_first(t);
+
+	if (!q)
+		return false;
+	*out = *q;
+	t->queue.head = (t->queue.head + 1) & (t->queue.cap - 1);
+	t->queue.len--;
+	t->queue.live--;
+	unqueue(w, q);
+	return true;
+}
+
+bool spht_request_watch(struct spht_whatif *w, struct spht_team *t, const struct spht_request *q,
+			uint32_t table, uint64_t ns)
+{
+	struct spht_request r = *q;
+
+	ring_trim(&t->watched);
+	r.t_ns = ns;
+	r.until_ns = ns + w->c->costs->helper_watch_ns;
+	r.table = table;
+	if (!ring_push(&t->watched, &r, w->c->costs->queue_limit))
+		return false;
+	spht_bit_set(w->pages[q->page].queued, q->index);
+	spht_bit_set(w->pages[q->page].watched, q->index);
+	spht_w_list(w, table, q->page);
+	return true;
+}
+
+/* The time between two looks at an entry: one after the other is looked at. */
+static uint64_t poll_period(const struct spht_whatif *w, const struct spht_team *t)
+{
+	uint64_t ns = w->c->costs->helper_poll_ns * (t->watched.live ? t->watched.live : 1);
+
+	return ns ? ns : 1;
+}
+
+/* Watching is work: @q has been looked at again and again until @ns. */
+static void unwatch(struct spht_whatif *w, struct spht_team *t, struct spht_request *q, uint64_t ns)
+{
+	struct spht_account *book = spht_w_book(w, q->outside);
+	uint64_t looks = ns > q->t_ns ? (ns - q->t_ns) / poll_period(w, t) : 0;
+
+	book->helper_busy_ns += looks * w->c->costs->helper_read_ns;
+	book->watched_ns += ns > q->t_ns ? ns - q->t_ns : 0;
+	q->dead = true;
+	t->watched.live--;
+	unqueue(w, q);
+}
+
+void spht_request_expire(struct spht_whatif *w, struct spht_team *t, uint64_t ns)
+{
+	for (;;) {
+		struct spht_account *book;
+		struct spht_request *q;
+
+		ring_trim(&t->watched);
+		if (!t->watched.len)
+			return;
+		q = at(&t->watched, 0);
+		if (q->until_ns > ns)
+			return;
+		book = spht_w_book(w, q->outside);
+		unwatch(w, t, q, q->until_ns);
+		if (spht_w_state(w, q->table, q->index) & SPHT_GPTE_DECIDED)
+			book->illegal++;
+		else
+			book->unknown++;
+		spht_request_tell(w, q, SPHT_OUTCOME_REFUSED);
+	}
+}
+
+/* The live one of (@page, @index) in @r, or NULL. */
+static struct spht_request *find(const struct spht_ring *r, uint32_t page, unsigned int index)
+{
+	for (uint32_t i = 0; i < r->len; i++) {
+		struct spht_request *q = at(r, i);
+
+		if (!q->dead && q->page == page && q->index == index)
+			return q;
+	}
+	return NULL;
+}
+
+void spht_request_appeared(struct spht_whatif *w, uint32_t page, unsigned int index)
+{
+	for (uint32_t i = 0; i < w->nr_teams; i++) {
+		struct spht_team *t = &w->teams[i];
+		struct spht_request *q = find(&t->watched, page, index), r;
+		uint64_t period, seen = w->changed_ns;
+
+		if (!q)
+			continue;
+		period = poll_period(w, t);
+		if (seen < q->t_ns)
+			seen = q->t_ns;
+		seen = q->t_ns + (seen - q->t_ns + period - 1) / period * period;
+		spht_request_expire(w, t, seen);
+		if (q->dead)
+			return;
+		unwatch(w, t, q, seen);
+		r = *q;
+		r.dead = false;
+		r.awake = true;
+		r.t_ns = seen;
+		if (ring_push_first(&t->queue, &r))
+			spht_bit_set(w->pages[page].queued, index);
+		else
+			spht_w_book(w, r.outside)->queue_full++;
+		return;
+	}
+}
+
+void spht_request_demand(struct spht_whatif *w, uint32_t page, unsigned int index)
+{
+	for (uint32_t i = 0; i < w->nr_teams; i++) {
+		struct spht_team *t = &w->teams[i];
+		struct spht_request *q = find(&t->queue, page, index);
+
+		if (q) {
+			q->dead = true;
+			t->queue.live--;
+			unqueue(w, q);
+		} else {
+			q = find(&t->watched, page, index);
+			if (!q)
+				continue;
+			unwatch(w, t, q, w->now_ns);
+		}
+		spht_w_book(w, q->outside)->cancelled_demand++;
+		spht_request_tell(w, q, SPHT_OUTCOME_LATE);
+		return;
+	}
+}
+
+static void zapped(struct spht_whatif *w, struct spht_team *t, struct spht_ring *r, uint32_t page)
+{
+	for (uint32_t i = 0; i < r->len && r->live; i++) {
+		struct spht_request *q = at(r, i);
+
+		if (q->dead || q->page != page)
+			continue;
+		spht_w_book(w, q->outside)->cancelled_zap++;
+		if (r == &t->watched) {
+			unwatch(w, t, q, w->now_ns);
+			continue;
+		}
+		q->dead = true;
+		r->live--;
+		unqueue(w, q);
+	}
+}
+
+void spht_request_zapped(struct spht_whatif *w, uint32_t page)
+{
+	for (uint32_t i = 0; i < w->nr_teams; i++) {
+		zapped(w, &w->teams[i], &w->teams[i].queue, page);
+		zapped(w, &w->teams[i], &w->teams[i].watched, page);
+	}
+}
+
+void spht_request_end(struct spht_whatif *w)
+{
+	for (uint32_t i = 0; i < w->nr_teams; i++) {
+		const struct spht_ring *rings[] = {&w->teams[i].queue, &w->teams[i].watched};
+
+		for (unsigned int k = 0; k < 2; k++)
+			for (uint32_t n = 0; n < rings[k]->len; n++)
+				if (!at(rings[k], n)->dead)
+					spht_w_book(w, at(rings[k], n)->outside)->pending_end++;
+	}
+}

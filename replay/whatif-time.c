@@ -1,0 +1,108 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+#include "replay/whatif-local.h"
+
+/*
+ * What takes time.  Every vCPU has two clocks: one of this what-if, and one
+ * without a helper that pays for every recorded exit.  Their difference over
+ * the region is what the helper won.
+ */
+
+uint64_t spht_w_cost(const struct spht_whatif *w, uint64_t ns)
+{
+	return w->c->clock_real ? (uint64_t)((double)ns * w->cost_scale) : ns;
+}
+
+uint64_t spht_w_scaled(const struct spht_whatif *w, uint64_t ns)
+{
+	return w->c->clock_real ? ns : (uint64_t)((double)ns * w->c->guest_time_scale);
+}
+
+/* What an exit takes: as recorded less the cost of recording it, or by the profile. */
+static uint64_t exit_cost(const struct spht_whatif *w, uint64_t recorded_ns, uint64_t profile_ns)
+{
+	if (!w->c->clock_real)
+		return profile_ns;
+	return recorded_ns * 100 / (100 + w->c->costs->tracing_percent);
+}
+
+static uint64_t step_cost(const struct spht_whatif *w, const struct spht_step *s)
+{
+	/* KVM of 2010 let the hardware reflect what its shadow table knew to be absent. */
+	if (w->c->bypass_guest_pf && (s->flags & SPHT_STEP_BYPASS))
+		return 0;
+	return exit_cost(w, s->window_ns,
+			 s->flags & SPHT_STEP_PF ? w->c->costs->exit_ns[s->cls]
+						 : w->c->costs->other_exit_ns);
+}
+
+void spht_w_come_to(struct spht_whatif *w, const struct spht_step *s)
+{
+	struct spht_wvcpu *v = &w->vcpus[s->vcpu];
+	struct spht_account *book = spht_w_book(w, w->outside);
+	uint64_t ns = spht_w_scaled(w, s->gap_ns) +
+		      exit_cost(w, s->other_ns, s->other_exits * w->c->costs->other_exit_ns);
+
+	/* vCPUs start together, as far as the recording says. */
+	if (!v->started)
+		v->now_ns = v->base_ns = spht_w_scaled(w, s->t_exit - w->t_start);
+	v->started = true;
+	w->gap_ns = v->now_ns;
+	v->now_ns += ns;
+	v->base_ns += ns;
+	book->base_ns += ns;
+	book->helped_ns += ns;
+	w->now_ns = v->now_ns;
+	w->vcpu = s->vcpu;
+}
+
+/* How long the exit holds mmu_lock: faults that reach FNAME(fetch), and emulated stores. */
+static uint64_t hold_of(const struct spht_whatif *w, const struct spht_step *s)
+{
+	uint64_t hold = spht_w_cost(w, w->c->costs->exit_lock_ns), cost = step_cost(w, s);
+
+	if (!(s->flags & SPHT_STEP_PF) || s->cls == SPHT_CLASS_GUEST || s->cls == SPHT_CLASS_MMIO)
+		return 0;
+	return hold < cost ? hold : cost;
+}
+
+void spht_w_take_lock(struct spht_whatif *w, const struct spht_step *s)
+{
+	uint64_t hold = hold_of(w, s), want = w->now_ns + step_cost(w, s) - hold, from;
+
+	if (!hold)
+		return;
+	spht_helper_run(w, s->vcpu, want);
+	spht_helper_release(w, want);
+	from = spht_lock_take(&w->lock, want, hold);
+	spht_w_book(w, w->outside)->lock_wait_ns += from - want;
+	w->waited_ns = from - want;
+}
+
+/* The same exit without a helper: other vCPUs hold the lock there too. */
+static uint64_t base_wait(struct spht_whatif *w, const struct spht_step *s, uint64_t cost)
+{
+	uint64_t hold = w->nr_vcpus > 1 ? hold_of(w, s) : 0;
+	uint64_t want = w->vcpus[s->vcpu].base_ns + cost - hold;
+
+	return hold ? spht_lock_take(&w->base_lock, want, hold) - want : 0;
+}
+
+void spht_w_leave(struct spht_whatif *w, const struct spht_step *s, bool avoided)
+{
+	struct spht_account *book = spht_w_book(w, w->outside);
+	struct spht_wvcpu *v = &w->vcpus[s->vcpu];
+	uint64_t cost = step_cost(w, s), wait = base_wait(w, s, cost), helped;
+
+	helped = avoided ? spht_w_cost(w, w->c->costs->first_use_ns) : cost + w->waited_ns;
+	w->waited_ns = 0;
+	v->base_ns += cost + wait;
+	v->now_ns += helped;
+	w->changed_ns = v->now_ns;
+	book->base_ns += cost + wait;
+	book->helped_ns += helped;
+	book->base_wait_ns += wait;
+	if (s->flags & (SPHT_STEP_BASE | SPHT_STEP_UNMODELLED))
+		book->f_base_ns += cost + wait;
+	if (s->flags & SPHT_STEP_BYPASS)
+		book->bypassed++;
+}
