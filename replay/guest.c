@@ -16,10 +16,11 @@
 
 struct entry {
 	uint32_t gfn;
-	uint32_t step; /* of the last evidence */
+	uint32_t step; /* of the last evidence; guessed: since when it is taken for present */
 	uint16_t incarnation;
 	uint8_t kind; /* enum spht_evidence_kind of the last evidence, KIND_NONE */
 	bool generation;
+	bool guessed; /* no evidence, but fault-around mapped its group (inferred only) */
 	bool w, loose_w; /* loose_w: w is only a lower bound */
 	uint8_t state[SPHT_WORLD_NR]; /* as of the last change emitted */
 };
@@ -27,6 +28,7 @@ struct entry {
 struct table {
 	struct entry *chunk[TABLE_CHUNKS];
 	uint32_t around[SPHT_PT_ENTRIES / FAULT_AROUND]; /* step of the last refault there */
+	uint32_t guessed[SPHT_PT_ENTRIES / FAULT_AROUND]; /* of these, the last guessed from */
 	uint32_t born; /* step after which this incarnation can have begun */
 	uint16_t incarnation;
 };
@@ -101,7 +103,7 @@ static struct entry *get_entry(struct spht_guest *g, struct table *t, unsigned i
 		}
 	}
 	e = &(*chunk)[index % CHUNK];
-	if (e->kind == KIND_NONE && !e->step)
+	if (e->kind == KIND_NONE && (!e->step || e->guessed))
 		g->entries++;
 	return e;
 }
@@ -153,16 +155,44 @@ static uint8_t state_of(const struct entry *e, const struct spht_evidence *ev)
 }
 
 /*
+ * A page that was mapped without a fault of its own shows that fault-around
+ * mapped its group at @around.  It maps what the page cache has; of the entries
+ * there that no evidence speaks of, the best guess is that they are there too.
+ */
+static int guess_group(struct spht_guest *g, struct table *t, uint32_t table, unsigned int index,
+		       uint32_t around)
+{
+	unsigned int group = index / FAULT_AROUND, first = group * FAULT_AROUND;
+
+	if (t->guessed[group] == around)
+		return 0;
+	t->guessed[group] = around;
+	for (unsigned int i = first; i < first + FAULT_AROUND; i++) {
+		/* The group lies in one chunk, and @index is of it. */
+		struct entry *e = t->chunk[i / CHUNK] + i % CHUNK;
+
+		if (e->kind != KIND_NONE || e->guessed || i == index)
+			continue;
+		e->guessed = true;
+		e->step = around;
+		if (emit(g, SPHT_WORLD_INFERRED, e, table, i, around,
+			 SPHT_GPTE_DECIDED | SPHT_GPTE_PRESENT | SPHT_GPTE_A))
+			return -1;
+	}
+	return 0;
+}
+
+/*
  * One interval of one entry, between its last evidence (@e, or nothing since
  * @born) and @ev.  @same: both show the same mapping.
  */
-static int close_interval(struct spht_guest *g, const struct table *t, struct entry *e,
+static int close_interval(struct spht_guest *g, struct table *t, struct entry *e,
 			  const struct spht_evidence *ev, bool same)
 {
-	uint32_t born = t->born, since = ev->frozen_since, around;
+	uint32_t since = ev->frozen_since, around;
 	bool now = is_present(ev->kind), before = is_present(e->kind);
 	uint8_t st = state_of(e, ev), s;
-	uint32_t from = e->kind == KIND_NONE ? born : e->step;
+	uint32_t from = e->kind == KIND_NONE ? t->born : e->step;
 	uint8_t keep = e->state[SPHT_WORLD_OPTIMISTIC];
 
 	/* KEPT says nothing new of the value: the entry goes on as it was. */
@@ -195,6 +225,11 @@ static int close_interval(struct spht_guest *g, const struct table *t, struct en
 	 * no fault on it was seen, since the last guest fault in its fault-around
 	 * group was served, for nothing else maps pages one by one.
 	 */
+	if (e->guessed) {
+		/* From where it was guessed on it is what the evidence shows now. */
+		e->guessed = false;
+		return now ? emit(g, SPHT_WORLD_INFERRED, e, ev->table, ev->index, e->step, st) : 0;
+	}
 	if (before && (!now || same))
 		s = now ? st : e->state[SPHT_WORLD_INFERRED];
 	else
@@ -204,9 +239,12 @@ static int close_interval(struct spht_guest *g, const struct table *t, struct en
 	if (!now || (before && same))
 		return 0;
 	around = t->around[ev->index / FAULT_AROUND];
-	if (e->kind != SPHT_EVIDENCE_ABSENT && around > from &&
-	    (since == SPHT_NOT_FROZEN || around < since))
-		since = around;
+	if (e->kind != SPHT_EVIDENCE_ABSENT && around > from) {
+		if (!ev->refault && guess_group(g, t, ev->table, ev->index, around))
+			return -1;
+		if (since == SPHT_NOT_FROZEN || around < since)
+			since = around;
+	}
 	/* The handler of the guest fault stored it, shortly before the access. */
 	if ((since == SPHT_NOT_FROZEN || since >= ev->step) && ev->refault && ev->step > from)
 		return emit(g, SPHT_WORLD_INFERRED, e, ev->table, ev->index, ev->step - 1,
@@ -243,6 +281,7 @@ static int forget(struct spht_guest *g, struct table *t, struct entry *e, uint32
 		return -1;
 	e->incarnation = t->incarnation;
 	e->kind = KIND_NONE;
+	e->guessed = false;
 	return 0;
 }
 
@@ -254,13 +293,14 @@ int spht_guest_reuse(struct spht_guest *g, uint32_t table, uint32_t since)
 		return -1;
 	t->incarnation++;
 	memset(t->around, 0, sizeof(t->around));
+	memset(t->guessed, 0, sizeof(t->guessed));
 	t->born = since;
 	for (unsigned int i = 0; i < SPHT_PT_ENTRIES; i++) {
 		struct entry *c = t->chunk[i / CHUNK];
 
 		if (!c)
 			i |= CHUNK - 1;
-		else if (c[i % CHUNK].kind == KIND_NONE)
+		else if (c[i % CHUNK].kind == KIND_NONE && !c[i % CHUNK].guessed)
 			c[i % CHUNK].incarnation = t->incarnation;
 		else if (forget(g, t, c + i % CHUNK, table, i))
 			return -1;

@@ -53,6 +53,8 @@ static void build_neighbours(struct spht_whatif *w, const struct spht_wregion *r
 
 		if (i == index || spht_bit(p->present, i))
 			continue;
+		if (spht_w_passes(w, st) && !spht_bit(p->unknown, i))
+			continue;
 		if (spht_bit(p->unknown, i) || !(st & SPHT_GPTE_PRESENT) || !(st & SPHT_GPTE_A))
 			break;
 		spht_mmu_set(&w->mmu, r->page, i, st & SPHT_GPTE_WRITABLE);

@@ -231,7 +231,8 @@ static void fill_time(struct spht_row *r, const struct spht_recording *rec,
 	const struct spht_account *a = &res->world[opt->knowledge];
 	struct spht_result_time t;
 
-	spht_result_time(&t, res, opt->knowledge, &opt->costs, spht_run_cost_scale(rec, &opt->costs));
+	spht_result_time(&t, res, opt->knowledge, &opt->costs,
+			 spht_run_cost_scale(rec, &opt->costs));
 	if (!rec->stats.has_exits || !a->base_ns) {
 		empty(r, "lock_wait_s");
 		empty(r, "helper_lock_wait_s");

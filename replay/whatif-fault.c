@@ -59,6 +59,8 @@ static void own_prefetch(struct spht_whatif *w, const struct spht_step *s)
 		if (((s->flags & SPHT_STEP_STOP) && s->stop == i) || spht_bit(p->unknown, i))
 			break;
 		st = spht_w_state(w, s->table, i);
+		if (spht_w_passes(w, st))
+			continue;
 		if (!(st & SPHT_GPTE_PRESENT) || !(st & SPHT_GPTE_A))
 			break;
 		spht_mmu_set(&w->mmu, s->page, i, st & SPHT_GPTE_WRITABLE);

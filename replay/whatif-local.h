@@ -150,6 +150,15 @@ static inline bool spht_w_legal(const struct spht_whatif *w, uint8_t state)
 	       ((state & SPHT_GPTE_A) || w->c->legality == SPHT_LEGAL_PRESENT);
 }
 
+/*
+ * What KVM's prefetch does at an entry of which the trace says nothing at all: where unknown
+ * means present, it maps it, and nobody sees a difference.
+ */
+static inline bool spht_w_passes(const struct spht_whatif *w, uint8_t state)
+{
+	return !state && w->c->world == SPHT_WORLD_OPTIMISTIC;
+}
+
 /* Is the entry present, and its path linked, for @vpn? */
 bool spht_w_reaches(const struct spht_whatif *w, uint32_t path, uint32_t page,
 		    unsigned int leaf_level, unsigned int index, uint64_t vpn);
