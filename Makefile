@@ -77,7 +77,7 @@ REPLAY_LIB_SRCS := replay/heuristic_spec.c replay/thread.c replay/order.c replay
 	replay/guest.c replay/step.c replay/observe.c replay/observe-ops.c replay/resolve.c \
 	replay/check.c replay/account.c replay/costs.c replay/whatif.c replay/whatif-world.c \
 	replay/whatif-fault.c replay/whatif-time.c replay/request.c replay/helper.c \
-	replay/lock.c replay/curve.c replay/kvm.c replay/roi.c replay/kvmstats.c replay/recording.c \
+	replay/whatif-rules.c replay/lock.c replay/curve.c replay/kvm.c replay/roi.c replay/kvmstats.c replay/recording.c \
 	replay/run.c replay/row.c replay/csv.c replay/text.c
 REPLAY_SRCS := replay/spht-replay.c
 RECORD_SRCS := collector/spht-record.c collector/options.c collector/message.c collector/settings.c collector/input.c \

@@ -174,9 +174,9 @@ static int guess_group(struct spht_guest *g, struct table *t, uint32_t table, un
 		if (e->kind != KIND_NONE || e->guessed || i == index)
 			continue;
 		e->guessed = true;
-		e->step = around;
-		if (emit(g, SPHT_WORLD_INFERRED, e, table, i, around,
-			 SPHT_GPTE_DECIDED | SPHT_GPTE_PRESENT | SPHT_GPTE_A))
+		e->step = around - 1;
+		if (emit(g, SPHT_WORLD_INFERRED, e, table, i, around - 1,
+			 SPHT_GPTE_DECIDED | SPHT_GPTE_PRESENT | SPHT_GPTE_A | SPHT_GPTE_LEAD))
 			return -1;
 	}
 	return 0;
@@ -228,7 +228,9 @@ static int close_interval(struct spht_guest *g, struct table *t, struct entry *e
 	if (e->guessed) {
 		/* From where it was guessed on it is what the evidence shows now. */
 		e->guessed = false;
-		return now ? emit(g, SPHT_WORLD_INFERRED, e, ev->table, ev->index, e->step, st) : 0;
+		return now ? emit(g, SPHT_WORLD_INFERRED, e, ev->table, ev->index, e->step,
+				  st | SPHT_GPTE_LEAD)
+			   : 0;
 	}
 	if (before && (!now || same))
 		s = now ? st : e->state[SPHT_WORLD_INFERRED];
@@ -242,8 +244,11 @@ static int close_interval(struct spht_guest *g, struct table *t, struct entry *e
 	if (e->kind != SPHT_EVIDENCE_ABSENT && around > from) {
 		if (!ev->refault && guess_group(g, t, ev->table, ev->index, around))
 			return -1;
-		if (since == SPHT_NOT_FROZEN || around < since)
-			since = around;
+		/* It was mapped with the page that the handler was asked for, and before it. */
+		if (since == SPHT_NOT_FROZEN || around < since) {
+			since = around - 1;
+			st |= SPHT_GPTE_LEAD;
+		}
 	}
 	/* The handler of the guest fault stored it, shortly before the access. */
 	if ((since == SPHT_NOT_FROZEN || since >= ev->step) && ev->refault && ev->step > from)

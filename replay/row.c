@@ -100,6 +100,7 @@ static void fill_config(struct spht_row *r, const struct spht_recording *rec,
 	else
 		count(r, "helpers", opt->helpers);
 	text(r, "costs", opt->costs.name);
+	text(r, "rules", spht_rules_name(opt->rules));
 	real(r, "guest_time_scale", res->scale);
 	/* Without kvm_entry nothing says when the guest ran. */
 	text(r, "time_source",

@@ -18,6 +18,7 @@ struct spht_run_options {
 	enum spht_legality legality;
 	bool helper_prefetch;
 	unsigned int helpers; /* SPHT_HELPERS_PER_VCPU, or how many share one queue */
+	enum spht_rules rules;
 	bool curve;
 	unsigned int window; /* KVM's own prefetch in the what-ifs; 0: as recorded */
 	const struct spht_kvm *kvm; /* NULL: as recorded */

@@ -55,6 +55,8 @@ static const char usage_text[] =
 	"                                    6.12 (default auto: the recording's)\n"
 	"  --bypass-guest-pf=0|1             with --kvm=2.6.32: guest faults on synced tables\n"
 	"                                    do not exit (default 1)\n"
+	"  --rules=LEVEL                     how much of the model counts, for ablation tables:\n"
+	"                                    naive, validity, lifetime, prefetch or all (default)\n"
 	"  --vm=TID[,TID...]                 vCPU threads of the VM to follow\n"
 	"  --roi=MARK..MARK                  count only exits from the first such mark of the\n"
 	"                                    guest to the first such one after it: names or\n"
@@ -167,6 +169,7 @@ enum {
 	OPT_CURVE,
 	OPT_KVM,
 	OPT_BYPASS,
+	OPT_RULES,
 	OPT_VM,
 	OPT_PARTIAL,
 	OPT_EXPLAIN,
@@ -193,6 +196,7 @@ static const struct option options[] = {
 	{"helpers", required_argument, NULL, OPT_HELPERS},
 	{"curve", required_argument, NULL, OPT_CURVE},
 	{"bypass-guest-pf", required_argument, NULL, OPT_BYPASS},
+	{"rules", required_argument, NULL, OPT_RULES},
 	{"kvm", required_argument, NULL, OPT_KVM},
 	{"vm", required_argument, NULL, OPT_VM},
 	{"partial", no_argument, NULL, OPT_PARTIAL},
@@ -264,6 +268,16 @@ static int model_option(struct args *a, int opt, const char *arg)
 		return a->run.kvm || !strcmp(arg, "auto")
 			       ? 0
 			       : usage_error("--kvm=%s: expected auto, %s", arg, spht_kvm_names());
+	case OPT_RULES:
+		for (v = 0; v < SPHT_RULES_NR; v++)
+			if (!strcmp(arg, spht_rules_name(v)))
+				break;
+		a->run.rules = v;
+		return v < SPHT_RULES_NR
+			       ? 0
+			       : usage_error("--rules=%s: expected naive, validity, lifetime, "
+					     "prefetch or all",
+					     arg);
 	case OPT_BYPASS:
 		if (!parse_uint(arg, 1, &v))
 			return usage_error("--bypass-guest-pf=%s: expected 0 or 1", arg);
@@ -353,6 +367,7 @@ static int parse_args(struct args *a, int argc, char **argv)
 	a->run.knowledge = SPHT_WORLD_INFERRED;
 	a->run.helper_prefetch = true;
 	a->run.helpers = 1;
+	a->run.rules = SPHT_RULES_ALL;
 	a->run.bypass_guest_pf = true;
 	a->run.jobs = 1;
 	a->run.scales[0] = 1;

@@ -366,20 +366,45 @@ static bool is_extra(const struct spht_whatif *w, const struct spht_step *s)
 	return spht_bit(p->helper, s->index) || spht_bit(p->side, s->index);
 }
 
-/* A fault that set A or D can only be spared by a helper that may build without A. */
-static bool may_avoid(const struct spht_whatif *w, const struct spht_step *s)
+bool spht_w_may_avoid(const struct spht_whatif *w, const struct spht_step *s)
 {
 	return s->cls != SPHT_CLASS_AD || w->c->legality == SPHT_LEGAL_PRESENT;
+}
+
+/* What the fault itself showed holds from here on, for the entries beside it too. */
+static void fault_is_spared(struct spht_whatif *w, const struct spht_step *s, uint32_t step,
+			    bool granted)
+{
+	/* Before the world moves on: strict forgets what nothing shows later. */
+	keep_prefetched(w, s);
+	if (granted)
+		oracle_neighbours(w, s);
+	spht_w_advance(w, step);
+	if (granted)
+		oracle_neighbours(w, s);
+	miss_prefetch(w, s);
+}
+
+/* Without the rule that a spared fault takes its prefetch with it, and its lesson. */
+static void fault_still_happens(struct spht_whatif *w, const struct spht_step *s, uint32_t step)
+{
+	fault_happens(w, s, step);
+	tell_heuristic(w, s);
 }
 
 bool spht_w_fault(struct spht_whatif *w, const struct spht_step *s, uint32_t step)
 {
 	struct spht_account *here = spht_w_book(w, w->outside);
 	bool base = s->flags & SPHT_STEP_BASE, have = false, avoided = false, granted = false;
-	bool spareable = base && !(s->flags & SPHT_STEP_FORCED) && may_avoid(w, s);
+	bool spareable = base && !(s->flags & SPHT_STEP_FORCED) && spht_w_may_avoid(w, s);
 
 	here->f_base += (s->flags & (SPHT_STEP_BASE | SPHT_STEP_UNMODELLED)) != 0;
 	learn_region(w, s);
+	if (w->asked) {
+		spht_rules_count(w, s);
+		fault_still_happens(w, s, step);
+		return false;
+	}
 	if (spareable && w->c->spec->h->foresee)
 		granted = oracle(w, s, step);
 	if (s->flags & SPHT_STEP_HAS_LEAF)
@@ -389,18 +414,13 @@ bool spht_w_fault(struct spht_whatif *w, const struct spht_step *s, uint32_t ste
 			  (!(s->flags & SPHT_STEP_NEED_W) ||
 			   spht_bit(w->mmu.pages[s->page].writable, s->index));
 	}
-	/* What the fault itself showed holds from here on, for the entries beside it too. */
 	if (avoided) {
 		spht_w_want_met(w, s->page, s->index);
 		use_entry(w, s);
-		/* Before the world moves on: strict forgets what nothing shows later. */
-		keep_prefetched(w, s);
-		if (granted)
-			oracle_neighbours(w, s);
-		spht_w_advance(w, step);
-		if (granted)
-			oracle_neighbours(w, s);
-		miss_prefetch(w, s);
+		if (w->c->rules >= SPHT_RULES_PREFETCH)
+			fault_is_spared(w, s, step, granted);
+		else
+			fault_still_happens(w, s, step);
 		return true;
 	}
 	if (spareable)

@@ -79,9 +79,6 @@ struct spht_wvcpu {
 	bool started;
 };
 
-/* Entries that a guest's handler stores in the gap before the current exit. */
-#define SPHT_W_LEADS 4
-
 struct spht_whatif {
 	struct spht_host host; /* first: hooks get a pointer to it */
 	const struct spht_whatif_config *c;
@@ -104,12 +101,13 @@ struct spht_whatif {
 	void *hstate;
 	bool no_memory;
 
+	uint64_t **asked; /* by region id: pages asked for; SPHT_RULES_NAIVE and _VALIDITY */
 	struct spht_team *teams;
 	uint32_t nr_teams;
 	struct spht_lock lock, base_lock;
-	struct spht_change leads[SPHT_W_LEADS]; /* take effect a lead time before the next exit */
-	unsigned int nr_leads;
-	uint64_t lead_count; /* leads so far: which quantile is next */
+	struct spht_change *leads; /* take effect a lead time before the next exit */
+	size_t nr_leads, cap_leads;
+	uint64_t lead_count; /* handlers so far: which quantile is next */
 	uint64_t changed_ns; /* when the guest's changes that are applied now happened */
 	double cost_scale; /* of the profile's costs, where recorded ones stand beside them */
 	uint64_t now_ns;
@@ -183,6 +181,15 @@ void spht_w_made_by_kvm(struct spht_whatif *w, const struct spht_do *d);
 void spht_w_exogenous(struct spht_whatif *w, const struct spht_step *s, uint32_t step, bool late);
 /* A #PF exit: avoided (true), or as it was. */
 bool spht_w_fault(struct spht_whatif *w, const struct spht_step *s, uint32_t step);
+
+/* A fault that set A or D can only be spared by a helper that may build without A. */
+bool spht_w_may_avoid(const struct spht_whatif *w, const struct spht_step *s);
+
+/* whatif-rules.c */
+int spht_rules_init(struct spht_whatif *w);
+void spht_rules_close(struct spht_whatif *w);
+/* The first two levels: would the fault count as avoided? */
+void spht_rules_count(struct spht_whatif *w, const struct spht_step *s);
 
 /* whatif-time.c */
 /* The profile's @ns, in the recording's time. */

@@ -163,6 +163,22 @@ void spht_w_list(struct spht_whatif *w, uint32_t table, uint32_t page)
 	w->table_pages[table] = page + 1;
 }
 
+static void add_lead(struct spht_whatif *w, const struct spht_change *c)
+{
+	if (w->nr_leads == w->cap_leads) {
+		size_t cap = w->cap_leads ? w->cap_leads * 2 : 64;
+		void *p = realloc(w->leads, cap * sizeof(*w->leads));
+
+		if (!p) {
+			w->no_memory = true;
+			return;
+		}
+		w->leads = p;
+		w->cap_leads = cap;
+	}
+	w->leads[w->nr_leads++] = *c;
+}
+
 /* Everything that took effect up to and with step @step. */
 void spht_w_advance(struct spht_whatif *w, uint32_t step)
 {
@@ -172,8 +188,8 @@ void spht_w_advance(struct spht_whatif *w, uint32_t step)
 	while (w->next_change < c->nr_changes && c->changes[w->next_change].step <= step) {
 		const struct spht_change *g = &c->changes[w->next_change++];
 
-		if ((g->state & SPHT_GPTE_LEAD) && w->nr_leads < SPHT_W_LEADS)
-			w->leads[w->nr_leads++] = *g;
+		if (g->state & SPHT_GPTE_LEAD)
+			add_lead(w, g);
 		else
 			guest_change(w, g);
 	}
@@ -188,20 +204,22 @@ void spht_w_advance(struct spht_whatif *w, uint32_t step)
  * When in the gap the guest stored its entry nobody saw.  What is known is how
  * long a fault handler takes from there to the access (costs: lead_ns); each
  * gets its quantile in turn, spread evenly (the golden ratio's multiples), so
- * that every run of every heuristic sees the same ones.
+ * that every run of every heuristic sees the same ones.  What it maps around the
+ * page comes with it.
  */
 void spht_w_advance_leads(struct spht_whatif *w, const struct spht_step *s)
 {
-	uint64_t begin = w->gap_ns;
+	uint64_t begin = w->gap_ns, lead;
+	double u;
 
-	for (unsigned int i = 0; i < w->nr_leads; i++) {
-		double u = 0.6180339887498949 * (double)++w->lead_count;
-		uint64_t lead = spht_costs_lead(w->c->costs, u - (double)(uint64_t)u);
-
-		w->changed_ns = w->now_ns > begin + lead ? w->now_ns - lead : begin;
-		spht_helper_run(w, s->vcpu, w->changed_ns);
+	if (!w->nr_leads)
+		return;
+	u = 0.6180339887498949 * (double)++w->lead_count;
+	lead = spht_costs_lead(w->c->costs, u - (double)(uint64_t)u);
+	w->changed_ns = w->now_ns > begin + lead ? w->now_ns - lead : begin;
+	spht_helper_run(w, s->vcpu, w->changed_ns);
+	for (size_t i = 0; i < w->nr_leads; i++)
 		guest_change(w, &w->leads[i]);
-	}
 	w->nr_leads = 0;
 }
 

@@ -102,7 +102,7 @@ static int whatif_init(struct spht_whatif *w)
 			return -1;
 	}
 	if (!w->pages || !w->state || !w->table_pages || !w->regions || !w->vcpus || !w->hstate ||
-	    spht_helper_init(w))
+	    spht_helper_init(w) || spht_rules_init(w))
 		return -1;
 	if (h->init)
 		h->init(w->hstate, c->spec->params);
@@ -120,6 +120,7 @@ static void whatif_close(struct spht_whatif *w)
 		free(w->state[i]);
 	for (uint32_t i = 0; w->since && i < w->nr_tables; i++)
 		free(w->since[i]);
+	free(w->leads);
 	free(w->pages);
 	free(w->since);
 	free(w->state);
@@ -128,6 +129,7 @@ static void whatif_close(struct spht_whatif *w)
 	free(w->vcpus);
 	free(w->hstate);
 	spht_helper_close(w);
+	spht_rules_close(w);
 	spht_mmu_close(&w->mmu);
 }
 

@@ -18,6 +18,18 @@ enum spht_legality { SPHT_LEGAL_ACCESSED, SPHT_LEGAL_PRESENT };
 
 #define SPHT_HELPERS_PER_VCPU 0
 
+/* How much of the model a run takes part in: each level has the rules before it. */
+enum spht_rules {
+	SPHT_RULES_NAIVE, /* each base fault on a page that was ever asked for */
+	SPHT_RULES_VALIDITY, /* and whose guest entry is legal before the access, in this world */
+	SPHT_RULES_LIFETIME, /* and is built, at no cost, and still there: zaps, drops, changes */
+	SPHT_RULES_PREFETCH, /* and takes its own prefetch with it; builds bring theirs */
+	SPHT_RULES_ALL, /* and is built in time: queue, reads, builds, mmu_lock */
+	SPHT_RULES_NR
+};
+
+const char *spht_rules_name(enum spht_rules rules);
+
 struct spht_whatif_config {
 	struct spht_shadow *shadow;
 	const struct spht_steps *steps;
@@ -38,6 +50,7 @@ struct spht_whatif_config {
 	double cost_scale; /* real clock: recorded exits per exit of the profile's cost; else 1 */
 	unsigned int helpers; /* SPHT_HELPERS_PER_VCPU, or how many share one queue, 1.. */
 	bool bypass_guest_pf; /* KVM of 2010: guest faults on synced tables do not exit */
+	enum spht_rules rules;
 	bool curve; /* fill account.curve */
 	/*
 	 * Steps from @from on and before @to (ns of the recording's clock) count; 0 and

@@ -35,6 +35,7 @@ struct whatif {
 	unsigned int window; /* of KVM's prefetch */
 	bool helper_prefetch, clock_real, bypass_guest_pf;
 	unsigned int helpers;
+	enum spht_rules rules; /* 0: all */
 	double scale;
 	uint64_t from, to; /* what counts; both 0: all */
 };
@@ -67,6 +68,7 @@ static inline struct spht_account run_spec(const struct whatif *w, const struct 
 		.cost_scale = 1,
 		.helpers = w->helpers ? w->helpers : 1,
 		.curve = true,
+		.rules = w->rules ? w->rules : SPHT_RULES_ALL,
 		.bypass_guest_pf = w->bypass_guest_pf,
 		.from = w->from,
 		.to = w->to ? w->to : UINT64_MAX,
