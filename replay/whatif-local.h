@@ -111,6 +111,7 @@ struct spht_whatif {
 	uint64_t changed_ns; /* when the guest's changes that are applied now happened */
 	double cost_scale; /* of the profile's costs, where recorded ones stand beside them */
 	uint64_t now_ns;
+	uint64_t base_now_ns; /* now_ns without a helper */
 	uint64_t gap_ns; /* when the vCPU's last exit was over */
 	uint64_t waited_ns; /* for mmu_lock, in the current exit */
 	uint32_t vcpu; /* of the current exit */

@@ -49,6 +49,15 @@ void spht_w_come_to(struct spht_whatif *w, const struct spht_step *s)
 	w->gap_ns = v->now_ns;
 	v->now_ns += ns;
 	v->base_ns += ns;
+	/*
+	 * Each clock runs for itself, and idle time is not in it.  But what was recorded
+	 * later was not done earlier: who is behind has been asleep or held up.
+	 */
+	if (v->now_ns < w->now_ns)
+		v->now_ns = w->now_ns;
+	if (v->base_ns < w->base_now_ns)
+		v->base_ns = w->base_now_ns;
+	w->base_now_ns = v->base_ns;
 	book->base_ns += ns;
 	book->helped_ns += ns;
 	w->now_ns = v->now_ns;
