@@ -74,11 +74,13 @@ TRACE_TOOL_SRCS := traces/spht-trace.c traces/cmd-util.c traces/exit-reason.c tr
 	traces/node-table.c traces/cmd-repack.c
 REPLAY_LIB_SRCS := replay/heuristic_spec.c replay/thread.c replay/order.c replay/assemble.c \
 	replay/classify.c replay/idmap.c replay/role.c replay/shadow.c replay/mmu.c \
-	replay/guest.c replay/step.c replay/observe.c replay/observe-ops.c replay/resolve.c \
+	replay/guest.c replay/spill.c replay/change.c replay/step.c replay/chunk.c \
+	replay/observe.c replay/observe-ops.c replay/resolve.c \
 	replay/check.c replay/account.c replay/costs.c replay/whatif.c replay/whatif-world.c \
 	replay/whatif-fault.c replay/whatif-time.c replay/request.c replay/helper.c \
-	replay/whatif-rules.c replay/lock.c replay/curve.c replay/kvm.c replay/roi.c replay/kvmstats.c replay/recording.c \
-	replay/run.c replay/row.c replay/csv.c replay/text.c
+	replay/whatif-rules.c replay/lock.c replay/curve.c replay/kvm.c replay/roi.c \
+	replay/kvmstats.c replay/recording.c replay/pool.c replay/run.c replay/row.c \
+	replay/csv.c replay/text.c
 REPLAY_SRCS := replay/spht-replay.c
 RECORD_SRCS := collector/spht-record.c collector/options.c collector/message.c collector/settings.c collector/input.c \
 	collector/output.c collector/child.c collector/import.c collector/import-report.c \
@@ -107,6 +109,7 @@ UNIT_TESTS := tests/unit/test_record_perfdata_order.c \
 	tests/unit/test_heuristic_rules.c tests/unit/test_spec.c tests/unit/test_trace.c \
 	tests/unit/test_damage.c tests/unit/test_sums.c \
 	tests/unit/test_assemble.c tests/unit/test_mmu.c tests/unit/test_guest.c \
+	tests/unit/test_steps.c \
 	tests/unit/test_account.c tests/unit/test_costs.c tests/unit/test_windows.c \
 	tests/unit/test_observed.c tests/unit/test_fidelity.c tests/unit/test_order.c \
 	tests/unit/test_whatif.c tests/unit/test_whatif_time.c tests/unit/test_whatif_books.c \
@@ -134,7 +137,7 @@ UNIT_RUN := $(patsubst %.c,$(BUILD)/%,$(UNIT_PLAIN) $(if $(RECORD_LIB),$(UNIT_RE
 # Tools of the tests and of the bench: with traces/ alone, and with libtracecmd too.
 TOOLS := $(patsubst tests/tools/%.c,$(BUILD)/tests/%,\
 	$(wildcard tests/tools/mktrace.c tests/tools/readbench.c tests/tools/writebench.c \
-	tests/tools/profilecut.c))
+	tests/tools/profilecut.c tests/tools/repeat.c))
 RECORD_TOOLS := $(if $(HAVE_RECORD),$(patsubst tests/tools/%.c,$(BUILD)/tests/%,\
 	$(wildcard tests/tools/tracedat-csv.c tests/tools/tracecmd-count.c)))
 

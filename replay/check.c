@@ -157,7 +157,7 @@ int spht_obs_check_fault(struct spht_observed *o, struct spht_obs_vcpu *v, struc
 			 const struct spht_exit *x)
 {
 	struct spht_mmu_page *p = &o->mmu.pages[w->page];
-	struct spht_step *s = &o->steps.v[o->step];
+	struct spht_step *s = o->steps.last;
 	bool hw = x->pfec & SPHT_PF_P, counted, made_since, gone_since;
 	bool writable = spht_bit(p->writable, w->index);
 	int now, belief, answer;
@@ -181,8 +181,11 @@ int spht_obs_check_fault(struct spht_observed *o, struct spht_obs_vcpu *v, struc
 	if (hw && spht_bit(p->present, w->index)) {
 		struct spht_obs_info *info = spht_obs_info(o, w->page, w->index);
 
-		if (info && info->prefetch_do)
-			o->steps.dos[info->prefetch_do - 1].touched = true;
+		if (info && info->prefetch) {
+			if (spht_steps_touch(&o->steps, info->prefetch - 1, w->page, w->index))
+				return -1;
+			info->prefetch = 0;
+		}
 	}
 	/* What-ifs may only be spared a P=1 fault for want of W where W is what they have more. */
 	if (hw && !((x->pfec & SPHT_PF_W) && !writable))

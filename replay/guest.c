@@ -2,7 +2,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "replay/bigmem.h"
 #include "replay/guest.h"
 
 /* fault_around_bytes, 64 KiB since Linux 3.15: do_fault_around() maps aligned groups. */
@@ -33,16 +32,11 @@ struct table {
 	uint16_t incarnation;
 };
 
-struct changes {
-	struct spht_change *v;
-	size_t nr, cap;
-};
-
 struct spht_guest {
 	struct table *tables;
 	uint32_t nr;
 	uint64_t entries;
-	struct changes world[SPHT_WORLD_NR];
+	struct spht_changes *changes;
 };
 
 const char *spht_world_name(enum spht_world w)
@@ -52,9 +46,13 @@ const char *spht_world_name(enum spht_world w)
 	return w < SPHT_WORLD_NR ? names[w] : "?";
 }
 
-struct spht_guest *spht_guest_open(void)
+struct spht_guest *spht_guest_open(struct spht_changes *changes)
 {
-	return calloc(1, sizeof(struct spht_guest));
+	struct spht_guest *g = calloc(1, sizeof(*g));
+
+	if (g)
+		g->changes = changes;
+	return g;
 }
 
 void spht_guest_close(struct spht_guest *g)
@@ -65,8 +63,6 @@ void spht_guest_close(struct spht_guest *g)
 		for (unsigned int c = 0; c < TABLE_CHUNKS; c++)
 			free(g->tables[t].chunk[c]);
 	free(g->tables);
-	for (unsigned int w = 0; w < SPHT_WORLD_NR; w++)
-		free(g->world[w].v);
 	free(g);
 }
 
@@ -112,21 +108,14 @@ static struct entry *get_entry(struct spht_guest *g, struct table *t, unsigned i
 static int emit(struct spht_guest *g, enum spht_world world, struct entry *e, uint32_t table,
 		unsigned int index, uint32_t step, uint8_t state)
 {
-	struct changes *c = &g->world[world];
-
 	if (e->state[world] == state)
 		return 0;
-	if (c->nr == c->cap) {
-		size_t cap = c->cap ? c->cap * 2 : 65536;
-		void *p = realloc(c->v, cap * sizeof(*c->v));
-
-		if (!p)
-			return -1;
-		spht_bigmem_hint(p, cap * sizeof(*c->v));
-		c->v = p;
-		c->cap = cap;
-	}
-	c->v[c->nr++] = (struct spht_change){step, table, (uint16_t)index, state};
+	if (spht_changes_add(g->changes, (struct spht_change){.step = step,
+							      .table = table,
+							      .index = (uint16_t)index,
+							      .state = state,
+							      .kind = (uint8_t)world}))
+		return -1;
 	e->state[world] = state;
 	return 0;
 }
@@ -352,33 +341,8 @@ int spht_guest_evidence(struct spht_guest *g, const struct spht_evidence *ev)
 	return 0;
 }
 
-/* Stable counting sort by step: evidence order decides within a step. */
-static int sort_changes(struct changes *c, uint32_t nr_steps)
-{
-	uint32_t *at = calloc((size_t)nr_steps + 2, sizeof(*at));
-	struct spht_change *out = malloc(c->nr * sizeof(*out) + 1);
-
-	if (!at || !out) {
-		free(at);
-		free(out);
-		return -1;
-	}
-	spht_bigmem_hint(out, c->nr * sizeof(*out));
-	for (size_t i = 0; i < c->nr; i++)
-		at[c->v[i].step + 1]++;
-	for (uint32_t s = 0; s < nr_steps; s++)
-		at[s + 1] += at[s];
-	for (size_t i = 0; i < c->nr; i++)
-		out[at[c->v[i].step]++] = c->v[i];
-	free(at);
-	free(c->v);
-	c->v = out;
-	c->cap = c->nr;
-	return 0;
-}
-
 /* Nothing confirms what the last evidence showed: strict credits nothing after it. */
-static int close_strict(struct spht_guest *g)
+int spht_guest_finish(struct spht_guest *g)
 {
 	for (uint32_t t = 0; t < g->nr; t++) {
 		for (unsigned int i = 0; i < SPHT_PT_ENTRIES; i++) {
@@ -394,23 +358,6 @@ static int close_strict(struct spht_guest *g)
 		}
 	}
 	return 0;
-}
-
-int spht_guest_finish(struct spht_guest *g, uint32_t nr_steps)
-{
-	if (close_strict(g))
-		return -1;
-	for (unsigned int w = 0; w < SPHT_WORLD_NR; w++)
-		if (sort_changes(&g->world[w], nr_steps + 1))
-			return -1;
-	return 0;
-}
-
-const struct spht_change *spht_guest_changes(const struct spht_guest *g, enum spht_world world,
-					     size_t *nr)
-{
-	*nr = g->world[world].nr;
-	return g->world[world].v;
 }
 
 uint64_t spht_guest_entries(const struct spht_guest *g)

@@ -6,7 +6,7 @@
 #include <stddef.h>
 
 #include "replay/addr.h"
-#include "spht_error.h"
+#include "replay/change.h"
 
 /*
  * guest: what the guest's own page tables held over time.  The trace shows an
@@ -15,9 +15,10 @@
  * in steps; a change "at step s" holds from just after step s.
  */
 enum spht_world {
-	SPHT_WORLD_STRICT, /* unknown = absent */
-	SPHT_WORLD_INFERRED, /* documented rules: docs/model.md */
-	SPHT_WORLD_OPTIMISTIC, /* unknown = present from the earliest possible instant */
+	SPHT_WORLD_STRICT = SPHT_CHANGE_STRICT, /* unknown = absent */
+	SPHT_WORLD_INFERRED = SPHT_CHANGE_INFERRED, /* documented rules: docs/model.md */
+	/* unknown = present from the earliest possible instant */
+	SPHT_WORLD_OPTIMISTIC = SPHT_CHANGE_OPTIMISTIC,
 	SPHT_WORLD_NR
 };
 
@@ -60,31 +61,21 @@ struct spht_evidence {
 
 #define SPHT_NOT_FROZEN UINT32_MAX
 
-/* One change of one entry in one world. */
-struct spht_change {
-	uint32_t step;
-	uint32_t table;
-	uint16_t index;
-	uint8_t state; /* SPHT_GPTE_* */
-};
-
 struct spht_guest;
 
-struct spht_guest *spht_guest_open(void);
+/* Tells what it finds to @changes, which is borrowed.  NULL when memory is short. */
+struct spht_guest *spht_guest_open(struct spht_changes *changes);
 void spht_guest_close(struct spht_guest *g);
 /*
  * @table maps other addresses from now on than it did (its page was freed and
  * used again): what was known of its entries ends, their earliest possible
- * beginning is @since.  -1 when memory is short.
+ * beginning is @since.  -1 when memory is short, or changes->err says why.
  */
 int spht_guest_reuse(struct spht_guest *g, uint32_t table, uint32_t since);
-/* Adds evidence; steps must not decrease.  -1 when memory is short. */
+/* Adds evidence; steps must not decrease.  -1 as above. */
 int spht_guest_evidence(struct spht_guest *g, const struct spht_evidence *ev);
-/* Ends the recording: decides what follows the last evidence, sorts the changes. */
-int spht_guest_finish(struct spht_guest *g, uint32_t nr_steps);
-/* Changes of @world in order of step; within a step, of evidence.  Borrowed. */
-const struct spht_change *spht_guest_changes(const struct spht_guest *g, enum spht_world world,
-					     size_t *nr);
+/* Ends the recording: decides what follows the last evidence.  -1 as above. */
+int spht_guest_finish(struct spht_guest *g);
 /* Entries that any evidence speaks of. */
 uint64_t spht_guest_entries(const struct spht_guest *g);
 

@@ -19,10 +19,10 @@ struct spht_obs_info {
 	uint64_t spte; /* last recorded value */
 	uint32_t gfn; /* of the guest page it maps */
 	uint32_t step; /* when */
-	uint32_t prefetch_do; /* + 1: what set it, if that was a prefetch */
-	bool in_rmap;
-	bool proven; /* present by proof only: value unknown */
-	bool preamble; /* from before the window of a cut, not yet confirmed */
+	uint32_t prefetch; /* step + 1 whose prefetch set it; 0: none did, or its use is told */
+	uint32_t rmap : 30; /* its place among those that map its guest page writable; 0: none */
+	bool proven : 1; /* present by proof only: value unknown */
+	bool preamble : 1; /* from before the window of a cut, not yet confirmed */
 };
 
 struct spht_obs_page {
@@ -81,8 +81,11 @@ struct spht_obs_memo {
 	bool valid;
 };
 
+/* An entry that maps a guest page writable, or did so last. */
 struct spht_obs_rmap {
-	uint32_t page, next;
+	uint32_t page; /* shadow page of the entry */
+	uint32_t next, prev; /* of the same guest page, 0: none; free ones by next */
+	uint32_t head; /* index into rmap_head */
 	uint16_t index;
 };
 
@@ -107,8 +110,8 @@ struct spht_observed {
 	struct spht_obs_memo memo[SPHT_OBS_MEMOS];
 	struct spht_idmap rmap_gfns; /* guest page -> index into rmap_head */
 	uint32_t *rmap_head, cap_rmap_head; /* + 1 */
-	struct spht_obs_rmap *rmap;
-	uint32_t nr_rmap, cap_rmap;
+	struct spht_obs_rmap *rmap; /* from 1; one for each entry at most */
+	uint32_t nr_rmap, cap_rmap, free_rmap;
 	struct spht_obs_vcpu *vcpus; /* by vcpu_id */
 	uint32_t nr_vcpus;
 	uint32_t role; /* role word of the last root, SPHT_NO_ID before */
@@ -118,8 +121,6 @@ struct spht_observed {
 	int always;
 	bool nested; /* met a shadow page of a nested guest */
 };
-
-int spht_out_of_memory(struct spht_error *err);
 
 struct spht_obs_info *spht_obs_info(struct spht_observed *o, uint32_t page, unsigned int index);
 int spht_obs_assume(struct spht_observed *o, uint32_t page);
@@ -139,6 +140,7 @@ int spht_obs_grow_frames(struct spht_observed *o, uint32_t id);
 int spht_obs_pend(struct spht_observed *o, const struct spht_op *op);
 int spht_obs_rmap_add(struct spht_observed *o, gfn_t gfn, uint32_t page, unsigned int index,
 		      struct spht_obs_info *info);
+void spht_obs_rmap_del(struct spht_observed *o, struct spht_obs_info *info);
 int spht_obs_write_protect(struct spht_observed *o, gfn_t gfn);
 struct spht_obs_vcpu *spht_obs_vcpu(struct spht_observed *o, uint16_t vcpu);
 void spht_obs_root_load(struct spht_observed *o, struct spht_obs_vcpu *v, uint32_t page);

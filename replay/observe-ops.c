@@ -11,7 +11,7 @@ static int do_set(struct spht_observed *o, uint8_t kind, uint32_t page, unsigned
 	if (!info)
 		return -1;
 	if (info->gfn != (uint32_t)gfn)
-		info->in_rmap = false;
+		spht_obs_rmap_del(o, info);
 	if ((spte & SPHT_PTE_W) && spht_obs_rmap_add(o, gfn, page, index, info))
 		return -1;
 	info->spte = spte;
@@ -22,7 +22,7 @@ static int do_set(struct spht_observed *o, uint8_t kind, uint32_t page, unsigned
 	spht_mmu_set(&o->mmu, page, index, spte & SPHT_PTE_W);
 	if (spht_steps_do(&o->steps, kind, page, index, spte & SPHT_PTE_W))
 		return -1;
-	info->prefetch_do = kind == SPHT_DO_PREFETCH ? o->steps.nr_do : 0;
+	info->prefetch = kind == SPHT_DO_PREFETCH ? o->step + 1 : 0;
 	return 0;
 }
 

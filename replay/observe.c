@@ -5,13 +5,8 @@
 
 #include "replay/observe-local.h"
 
-int spht_out_of_memory(struct spht_error *err)
-{
-	spht_error_set(err, "out of memory while replaying");
-	return -1;
-}
-
-struct spht_observed *spht_observed_open(const struct spht_role_layout *layout, unsigned int window)
+struct spht_observed *spht_observed_open(const struct spht_role_layout *layout, unsigned int window,
+					 struct spht_room room)
 {
 	struct spht_observed *o = calloc(1, sizeof(*o));
 
@@ -21,10 +16,11 @@ struct spht_observed *spht_observed_open(const struct spht_role_layout *layout, 
 	o->role = SPHT_NO_ID;
 	o->window = window;
 	if (spht_shadow_init(&o->shadow, layout) || spht_idmap_init(&o->frames) ||
-	    spht_idmap_init(&o->gfns) || spht_idmap_init(&o->rmap_gfns))
+	    spht_idmap_init(&o->gfns) || spht_idmap_init(&o->rmap_gfns) ||
+	    spht_steps_init(&o->steps, room))
 		goto fail;
 	spht_mmu_init(&o->mmu, &o->shadow);
-	o->guest = spht_guest_open();
+	o->guest = spht_guest_open(&o->steps.changes);
 	if (o->guest)
 		return o;
 fail:
@@ -32,25 +28,37 @@ fail:
 	return NULL;
 }
 
-void spht_observed_close(struct spht_observed *o)
+/* What no question is asked of once the recording has ended. */
+static void forget(struct spht_observed *o)
 {
-	if (!o)
-		return;
 	for (uint32_t i = 0; i < o->cap_pages; i++) {
 		for (unsigned int c = 0; c < SPHT_INFO_CHUNKS; c++)
 			free(o->pages[i].chunk[c]);
 		free(o->pages[i].l3_gfn);
 	}
 	free(o->pages);
+	o->pages = NULL;
+	o->cap_pages = 0;
+	free(o->rmap);
+	free(o->rmap_head);
+	o->rmap = NULL;
+	o->rmap_head = NULL;
+	o->nr_rmap = o->cap_rmap = o->free_rmap = o->cap_rmap_head = 0;
+	spht_guest_close(o->guest);
+	o->guest = NULL;
+}
+
+void spht_observed_close(struct spht_observed *o)
+{
+	if (!o)
+		return;
+	forget(o);
 	free(o->owner);
 	free(o->gfn_head);
 	free(o->frame_page);
 	free(o->pending);
-	free(o->rmap);
-	free(o->rmap_head);
 	spht_idmap_close(&o->rmap_gfns);
 	free(o->vcpus);
-	spht_guest_close(o->guest);
 	spht_steps_close(&o->steps);
 	spht_mmu_close(&o->mmu);
 	spht_idmap_close(&o->frames);
@@ -129,7 +137,7 @@ static int guest_fault(struct spht_observed *o, struct spht_obs_vcpu *v,
 	if (!(x->pfec & SPHT_PF_P) && o->mmu.pages[w->page].exists &&
 	    !o->mmu.pages[w->page].unsync &&
 	    !spht_mmu_missing(&o->mmu, w->path, w->page, w->leaf_level, w->vpn))
-		o->steps.v[o->step].flags |= SPHT_STEP_BYPASS;
+		o->steps.last->flags |= SPHT_STEP_BYPASS;
 	/* Said to the what-ifs even where nothing is there: a helper may have built it. */
 	if (injected_p && o->mmu.pages[w->page].unsync)
 		return spht_obs_drop(o, w->page, w->index);
@@ -168,7 +176,7 @@ static int on_fault(struct spht_observed *o, struct spht_obs_vcpu *v, struct sph
 static void fill_step(struct spht_observed *o, struct spht_obs_vcpu *v,
 		      const struct spht_obs_where *w, const struct spht_exit *x)
 {
-	struct spht_step *s = &o->steps.v[o->step];
+	struct spht_step *s = o->steps.last;
 	uint64_t window = x->t_entry - x->t_exit;
 	bool hidden = x->cls == SPHT_CLASS_HIDDEN;
 	bool base = hidden || x->cls == SPHT_CLASS_AD ||
@@ -316,6 +324,18 @@ static int on_loss(struct spht_observed *o)
 	return 0;
 }
 
+/* Memory, unless the steps know more. */
+static int failed(const struct spht_observed *o, struct spht_error *err)
+{
+	const struct spht_error *why = spht_steps_error(&o->steps);
+
+	if (why)
+		*err = *why;
+	else
+		spht_error_set(err, "out of memory while replaying");
+	return -1;
+}
+
 int spht_observed_exit(void *observed, const struct spht_exit *x, struct spht_error *err)
 {
 	struct spht_observed *o = observed;
@@ -337,11 +357,11 @@ int spht_observed_exit(void *observed, const struct spht_exit *x, struct spht_er
 		ret = -1;
 	} else {
 		o->step = o->steps.nr - 1;
-		o->steps.v[o->step].t_exit = x->t_exit;
-		o->steps.v[o->step].region = SPHT_NO_ID;
-		o->steps.v[o->step].flags = SPHT_STEP_LOOSE;
+		o->steps.last->t_exit = x->t_exit;
+		o->steps.last->region = SPHT_NO_ID;
+		o->steps.last->flags = SPHT_STEP_LOOSE;
 		if (x->kind == SPHT_EXIT_LOSS) {
-			o->steps.v[o->step].flags |= SPHT_STEP_LOSS;
+			o->steps.last->flags |= SPHT_STEP_LOSS;
 			ret = on_loss(o);
 		} else {
 			ret = spht_obs_apply(o, v, &w, x);
@@ -355,13 +375,15 @@ int spht_observed_exit(void *observed, const struct spht_exit *x, struct spht_er
 			       x->t_exit);
 		return -1;
 	}
-	return ret ? spht_out_of_memory(err) : 0;
+	return ret ? failed(o, err) : 0;
 }
 
 int spht_observed_finish(struct spht_observed *o, struct spht_error *err)
 {
-	spht_steps_finish(&o->steps);
-	return spht_guest_finish(o->guest, o->steps.nr) ? spht_out_of_memory(err) : 0;
+	if (spht_guest_finish(o->guest) || spht_steps_finish(&o->steps))
+		return failed(o, err);
+	forget(o);
+	return 0;
 }
 
 struct spht_shadow *spht_observed_shadow(struct spht_observed *o)
@@ -372,11 +394,6 @@ struct spht_shadow *spht_observed_shadow(struct spht_observed *o)
 const struct spht_steps *spht_observed_steps(const struct spht_observed *o)
 {
 	return &o->steps;
-}
-
-const struct spht_guest *spht_observed_guest(const struct spht_observed *o)
-{
-	return o->guest;
 }
 
 const struct spht_mmu *spht_observed_mmu(const struct spht_observed *o)

@@ -59,18 +59,20 @@ bool spht_fidelity_passes(const struct spht_fidelity *f);
 
 struct spht_observed;
 
-/* @window: KVM's own prefetch window in this recording, 1..64, a power of two. */
-struct spht_observed *spht_observed_open(const struct spht_role_layout *layout,
-					 unsigned int window);
+/*
+ * @window: KVM's own prefetch window in this recording, 1..64, a power of two.
+ * NULL when memory is short.
+ */
+struct spht_observed *spht_observed_open(const struct spht_role_layout *layout, unsigned int window,
+					 struct spht_room room);
 void spht_observed_close(struct spht_observed *o);
 /* Callback of spht_assemble_open(). */
 int spht_observed_exit(void *observed, const struct spht_exit *exit, struct spht_error *err);
-/* Ends the recording; guest timeline and drops get sorted. */
+/* Ends the recording; its steps can be read from now on (chunk.h). */
 int spht_observed_finish(struct spht_observed *o, struct spht_error *err);
 
 struct spht_shadow *spht_observed_shadow(struct spht_observed *o);
 const struct spht_steps *spht_observed_steps(const struct spht_observed *o);
-const struct spht_guest *spht_observed_guest(const struct spht_observed *o);
 const struct spht_mmu *spht_observed_mmu(const struct spht_observed *o);
 const struct spht_fidelity *spht_observed_fidelity(const struct spht_observed *o);
 /* The aligned window that the recorded prefetch groups fit: 1 (none), 8, 16, ...; 0 = no evidence. */

@@ -196,7 +196,7 @@ static int load_pass(struct spht_recording *r, struct spht_reader *reader,
 	r->pf_counted = r->pf_mmio = 0;
 	if (spht_roi_open(&r->roi, opt->roi, spht_reader_header(reader), err))
 		return -1;
-	r->observed = spht_observed_open(layout, r->window);
+	r->observed = spht_observed_open(layout, r->window, opt->room);
 	if (r->observed)
 		a = spht_assemble_open(has_kvm_exit(reader),
 				       all ? spht_observed_exit : on_counted_exit,

@@ -41,6 +41,7 @@ struct spht_load_options {
 	const int32_t *vm; /* vCPU threads of the VM to follow */
 	size_t nr_vm;
 	const char *roi; /* MARK..MARK; NULL: all */
+	struct spht_room room; /* for its steps */
 	int mock; /* spht_observed_mock(); -1 = none */
 	void (*progress)(uint64_t events, void *arg); /* NULL: quiet */
 	void *arg;

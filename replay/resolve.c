@@ -70,6 +70,8 @@ int spht_obs_pend(struct spht_observed *o, const struct spht_op *op)
 
 /* Guest frames up to 16 GiB have their place in rmap_head; those above come behind. */
 #define RMAP_DIRECT (1u << 22)
+/* What spht_obs_info.rmap holds. */
+#define RMAP_MAX    ((1u << 30) - 1)
 
 static uint32_t rmap_far(struct spht_observed *o, gfn_t gfn)
 {
@@ -78,30 +80,70 @@ static uint32_t rmap_far(struct spht_observed *o, gfn_t gfn)
 	return id < UINT32_MAX - RMAP_DIRECT ? RMAP_DIRECT + id : SPHT_NO_ID;
 }
 
-static uint32_t rmap_find_far(const struct spht_observed *o, gfn_t gfn)
+static uint32_t rmap_find(const struct spht_observed *o, gfn_t gfn)
 {
-	uint32_t id = spht_idmap_find(&o->rmap_gfns, gfn, 0);
+	uint32_t id;
 
+	if (gfn < RMAP_DIRECT)
+		return (uint32_t)gfn;
+	id = spht_idmap_find(&o->rmap_gfns, gfn, 0);
 	return id < UINT32_MAX - RMAP_DIRECT ? RMAP_DIRECT + id : SPHT_NO_ID;
+}
+
+static uint32_t rmap_alloc(struct spht_observed *o)
+{
+	uint32_t i = o->free_rmap;
+
+	if (i) {
+		o->free_rmap = o->rmap[i].next;
+		return i;
+	}
+	if (o->nr_rmap == RMAP_MAX ||
+	    grow((void **)&o->rmap, &o->cap_rmap, o->nr_rmap + 1, sizeof(*o->rmap), 0))
+		return 0;
+	return ++o->nr_rmap;
 }
 
 /* Remembers that (@page, @index) maps @gfn writable. */
 int spht_obs_rmap_add(struct spht_observed *o, gfn_t gfn, uint32_t page, unsigned int index,
 		      struct spht_obs_info *info)
 {
-	uint32_t id;
+	uint32_t id, i;
 
-	if (info->in_rmap && info->gfn == (uint32_t)gfn)
+	if (info->rmap)
 		return 0;
 	id = gfn < RMAP_DIRECT ? (uint32_t)gfn : rmap_far(o, gfn);
 	if (id == SPHT_NO_ID ||
-	    grow((void **)&o->rmap_head, &o->cap_rmap_head, id, sizeof(*o->rmap_head), 0) ||
-	    grow((void **)&o->rmap, &o->cap_rmap, o->nr_rmap + 1, sizeof(*o->rmap), 0))
+	    grow((void **)&o->rmap_head, &o->cap_rmap_head, id, sizeof(*o->rmap_head), 0))
 		return -1;
-	o->rmap[++o->nr_rmap] = (struct spht_obs_rmap){page, o->rmap_head[id], (uint16_t)index};
-	o->rmap_head[id] = o->nr_rmap;
-	info->in_rmap = true;
+	i = rmap_alloc(o);
+	if (!i)
+		return -1;
+	o->rmap[i] = (struct spht_obs_rmap){page, o->rmap_head[id], 0, id, (uint16_t)index};
+	if (o->rmap[i].next)
+		o->rmap[o->rmap[i].next].prev = i;
+	o->rmap_head[id] = i;
+	info->rmap = i;
 	return 0;
+}
+
+/* The entry is going to map another guest page than info->gfn. */
+void spht_obs_rmap_del(struct spht_observed *o, struct spht_obs_info *info)
+{
+	uint32_t i = info->rmap;
+	struct spht_obs_rmap *r = &o->rmap[i];
+
+	if (!i)
+		return;
+	info->rmap = 0;
+	if (r->next)
+		o->rmap[r->next].prev = r->prev;
+	if (r->prev)
+		o->rmap[r->prev].next = r->next;
+	else
+		o->rmap_head[r->head] = r->next;
+	r->next = o->free_rmap;
+	o->free_rmap = i;
 }
 
 /*
@@ -110,7 +152,7 @@ int spht_obs_rmap_add(struct spht_observed *o, gfn_t gfn, uint32_t page, unsigne
  */
 int spht_obs_write_protect(struct spht_observed *o, gfn_t gfn)
 {
-	uint32_t id = gfn < RMAP_DIRECT ? (uint32_t)gfn : rmap_find_far(o, gfn), i;
+	uint32_t id = rmap_find(o, gfn), i;
 
 	if (id == SPHT_NO_ID || id >= o->cap_rmap_head)
 		return 0;

@@ -1,28 +1,40 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
-#include <pthread.h>
-#include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "replay/pool.h"
 #include "replay/run.h"
 
+/* What-ifs of one wave may hold about this much together. */
+#define WAVE_BYTES ((size_t)256 << 20)
+
+/* One what-if. */
 struct job {
 	const struct spht_spec *spec;
 	struct spht_account *account;
 	enum spht_world world;
 	double scale;
 	enum spht_rules rules;
+	struct spht_whatif_config config;
+	struct spht_whatif *whatif;
 	struct spht_error err;
 	int ret;
 };
 
-struct pool {
+/* What-ifs that go through the recording together, chunk by chunk. */
+struct wave {
 	struct spht_recording *recording;
 	const struct spht_run_options *options;
 	struct spht_costs free; /* a helper that takes no time */
+	struct spht_pool *pool;
 	struct job *jobs;
 	size_t nr;
-	atomic_size_t next;
+	const struct spht_steps *steps;
+	struct spht_chunk chunk[2]; /* that is fed, and that is read meanwhile */
+	unsigned int now; /* which one is fed */
+	uint32_t next; /* number of the other */
+	struct spht_error err; /* of reading it */
+	int ret;
 };
 
 /* New exits as the world charges them. */
@@ -108,70 +120,130 @@ double spht_run_cost_scale(const struct spht_recording *r, const struct spht_cos
 	return (double)s->hidden_ns * 100 / (100 + (double)costs->tracing_percent) / profile;
 }
 
-static void run_job(struct pool *p, struct job *j)
+static void open_job(void *arg, size_t i)
 {
-	struct spht_recording *r = p->recording;
-	struct spht_whatif_config c = {
+	struct wave *v = arg;
+	struct spht_recording *r = v->recording;
+	struct job *j = &v->jobs[i];
+
+	j->config = (struct spht_whatif_config){
 		.shadow = spht_observed_shadow(r->observed),
-		.steps = spht_observed_steps(r->observed),
+		.steps = v->steps,
 		.observed = spht_observed_mmu(r->observed),
 		.world = j->world,
 		.spec = j->spec,
-		.costs = j->rules == SPHT_RULES_ALL ? &p->options->costs : &p->free,
-		.legality = p->options->legality,
-		.window = p->options->window ? p->options->window : r->window,
-		.kvm = p->options->kvm,
-		.counterfactual = spht_run_counterfactual(r, p->options),
-		.bypass_guest_pf = p->options->kvm && p->options->kvm->bypasses &&
-				   p->options->bypass_guest_pf,
-		.helper_prefetch = p->options->helper_prefetch && j->rules >= SPHT_RULES_PREFETCH,
+		.costs = j->rules == SPHT_RULES_ALL ? &v->options->costs : &v->free,
+		.legality = v->options->legality,
+		.window = v->options->window ? v->options->window : r->window,
+		.kvm = v->options->kvm,
+		.counterfactual = spht_run_counterfactual(r, v->options),
+		.bypass_guest_pf = v->options->kvm && v->options->kvm->bypasses &&
+				   v->options->bypass_guest_pf,
+		.helper_prefetch = v->options->helper_prefetch && j->rules >= SPHT_RULES_PREFETCH,
 		.rules = j->rules,
 		.clock_real = r->clock_real,
 		.guest_time_scale = j->scale,
-		.cost_scale = spht_run_cost_scale(r, &p->options->costs),
-		.helpers = p->options->helpers,
-		.curve = p->options->curve,
+		.cost_scale = spht_run_cost_scale(r, &v->options->costs),
+		.helpers = v->options->helpers,
+		.curve = v->options->curve,
 		.from = r->roi.from,
 		.to = r->roi.to,
 	};
-
-	c.changes = spht_guest_changes(spht_observed_guest(r->observed), j->world, &c.nr_changes);
-	j->ret = spht_whatif_run(&c, j->account, &j->err);
+	j->whatif = spht_whatif_open(&j->config, j->account, &j->err);
+	j->ret = j->whatif ? 0 : -1;
 }
 
-static void *worker(void *arg)
+/* Feeds what-if @i; behind the last one, reads the next chunk. */
+static void feed_job(void *arg, size_t i)
 {
-	struct pool *p = arg;
-	size_t i;
+	struct wave *v = arg;
+	struct job *j = &v->jobs[i];
 
-	while ((i = atomic_fetch_add(&p->next, 1)) < p->nr)
-		run_job(p, &p->jobs[i]);
-	return NULL;
+	if (i < v->nr)
+		j->ret = spht_whatif_feed(j->whatif, &v->chunk[v->now], &j->err);
+	else if (v->next < v->steps->nr_chunks)
+		v->ret = spht_chunk_load(&v->chunk[!v->now], v->steps, v->next, &v->err);
 }
 
-static int run_pool(struct pool *p, struct spht_error *err)
+static void close_job(void *arg, size_t i)
 {
-	unsigned int nr = p->options->jobs > p->nr ? (unsigned int)p->nr : p->options->jobs, n = 0;
-	pthread_t *threads = calloc(nr + 1u, sizeof(*threads));
+	struct wave *v = arg;
+	struct job *j = &v->jobs[i];
 
-	if (!threads) {
+	if (j->whatif && !v->ret)
+		spht_whatif_finish(j->whatif);
+	spht_whatif_close(j->whatif);
+	j->whatif = NULL;
+}
+
+/* The first error, by the order of the jobs. */
+static int check_wave(struct wave *v)
+{
+	for (size_t i = 0; i < v->nr && !v->ret; i++) {
+		if (!v->jobs[i].ret)
+			continue;
+		v->err = v->jobs[i].err;
+		v->ret = -1;
+	}
+	return v->ret;
+}
+
+static int run_wave(struct wave *v, struct spht_error *err)
+{
+	spht_pool_round(v->pool, v->nr, open_job, v);
+	v->next = 0;
+	if (!check_wave(v) && v->steps->nr_chunks)
+		v->ret = spht_chunk_load(&v->chunk[v->now], v->steps, 0, &v->err);
+	for (uint32_t k = 0; k < v->steps->nr_chunks && !v->ret; k++) {
+		v->next = k + 1;
+		spht_pool_round(v->pool, v->nr + 1, feed_job, v);
+		check_wave(v);
+		v->now = !v->now;
+	}
+	spht_pool_round(v->pool, v->nr, close_job, v);
+	if (v->ret)
+		*err = v->err;
+	return v->ret;
+}
+
+static void free_costs(struct spht_costs *f, const struct spht_costs *c)
+{
+	*f = *c;
+	f->helper_wake_ns = f->helper_read_ns = f->helper_build_ns = f->helper_page_ns = 0;
+	f->helper_lock_ns = f->helper_pace_ns = f->helper_poll_ns = 0;
+	f->queue_limit = 1 << 20;
+}
+
+/*
+ * All jobs, as many at a time as memory for their MMUs is granted, for each wave
+ * reads the whole recording again.
+ */
+static int run_jobs(struct spht_recording *r, const struct spht_run_options *opt, struct job *jobs,
+		    size_t nr, struct spht_error *err)
+{
+	size_t at_once = WAVE_BYTES / (spht_whatif_size(spht_observed_shadow(r->observed)) + 1);
+	struct wave v = {.recording = r, .options = opt, .steps = spht_observed_steps(r->observed)};
+	int ret = 0;
+
+	free_costs(&v.free, &opt->costs);
+	if (at_once < opt->jobs)
+		at_once = opt->jobs;
+	v.pool = spht_pool_open(opt->jobs > nr ? (unsigned int)nr : opt->jobs);
+	if (!v.pool) {
 		spht_error_set(err, "out of memory");
 		return -1;
 	}
-	/* Where no more threads are to be had, fewer do the work. */
-	while (n + 1 < nr && !pthread_create(&threads[n], NULL, worker, p))
-		n++;
-	worker(p);
-	while (n)
-		pthread_join(threads[--n], NULL);
-	free(threads);
-	for (size_t i = 0; i < p->nr; i++) {
-		if (p->jobs[i].ret) {
-			*err = p->jobs[i].err;
-			return -1;
-		}
+	spht_chunk_init(&v.chunk[0]);
+	spht_chunk_init(&v.chunk[1]);
+	for (size_t i = 0; i < nr && !ret; i += v.nr) {
+		v.jobs = jobs + i;
+		v.nr = nr - i < at_once ? nr - i : at_once;
+		ret = run_wave(&v, err);
 	}
-	return 0;
+	spht_chunk_close(&v.chunk[0]);
+	spht_chunk_close(&v.chunk[1]);
+	spht_pool_close(v.pool);
+	return ret;
 }
 
 /* The identities of one row, in every world; and no heuristic beats the oracle. */
@@ -202,14 +274,6 @@ static int check_result(const struct spht_result *r, const struct spht_costs *co
 	return 0;
 }
 
-static void free_costs(struct spht_costs *f, const struct spht_costs *c)
-{
-	*f = *c;
-	f->helper_wake_ns = f->helper_read_ns = f->helper_build_ns = f->helper_page_ns = 0;
-	f->helper_lock_ns = f->helper_pace_ns = f->helper_poll_ns = 0;
-	f->queue_limit = 1 << 20;
-}
-
 int spht_run(struct spht_recording *recording, const struct spht_run_options *opt,
 	     struct spht_result **results, struct spht_error *err)
 {
@@ -217,11 +281,9 @@ int spht_run(struct spht_recording *recording, const struct spht_run_options *op
 	struct spht_account oracles[SPHT_WORLD_NR];
 	struct spht_result *res = calloc(rows + 1, sizeof(*res));
 	struct job *jobs = calloc((2 * rows + 1) * SPHT_WORLD_NR, sizeof(*jobs));
-	struct pool pool = {.recording = recording, .options = opt, .jobs = jobs};
 	struct spht_spec oracle, none;
 	int ret = -1;
 
-	free_costs(&pool.free, &opt->costs);
 	if (!res || !jobs || spht_spec_parse(&oracle, "oracle", err) ||
 	    spht_spec_parse(&none, "none", err)) {
 		spht_error_set(err, "out of memory");
@@ -251,8 +313,7 @@ int spht_run(struct spht_recording *recording, const struct spht_run_options *op
 						 .scale = res[i].scale,
 						 .rules = SPHT_RULES_ALL};
 	}
-	pool.nr = n;
-	ret = run_pool(&pool, err);
+	ret = run_jobs(recording, opt, jobs, n, err);
 	for (size_t i = 0; !ret && i < rows; i++) {
 		memcpy(res[i].oracle, oracles, sizeof(oracles));
 		ret = check_result(&res[i], &opt->costs, opt->rules, err);

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 #include <errno.h>
 #include <getopt.h>
+#include <signal.h>
 #include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
@@ -16,12 +17,14 @@
 enum { EXIT_OK = 0, EXIT_INPUT = 1, EXIT_USAGE = 2, EXIT_IDENTITY = 3, EXIT_PARTIAL = 4 };
 
 #define MAX_VM_THREADS 1024
+#define MAX_MEMORY_MIB (1u << 20)
 
 struct args {
 	struct spht_run_options run;
 	const char *csv, *json, *vm, *roi;
 	int32_t vm_tids[MAX_VM_THREADS];
 	size_t nr_vm;
+	struct spht_room room;
 	bool partial, explain, timing, quiet;
 };
 
@@ -61,6 +64,8 @@ static const char usage_text[] =
 	"  --roi=MARK..MARK                  count only exits from the first such mark of the\n"
 	"                                    guest to the first such one after it: names or\n"
 	"                                    numbers, one may be left out (spht-trace info)\n"
+	"  --memory=MIB                      of the recording's steps kept in memory; the rest\n"
+	"                                    goes to a temporary file in $TMPDIR (default 64)\n"
 	"  --partial                         read a damaged file as far as it is whole\n"
 	"  --explain                         the fidelity matrices\n"
 	"  --timing                          wall and CPU time and peak memory, on stderr\n"
@@ -176,6 +181,7 @@ enum {
 	OPT_TIMING,
 	OPT_QUIET,
 	OPT_ROI,
+	OPT_MEMORY,
 	OPT_WARMUP,
 	OPT_HELP,
 	OPT_VERSION,
@@ -203,6 +209,7 @@ static const struct option options[] = {
 	{"explain", no_argument, NULL, OPT_EXPLAIN},
 	{"timing", no_argument, NULL, OPT_TIMING},
 	{"quiet", no_argument, NULL, OPT_QUIET},
+	{"memory", required_argument, NULL, OPT_MEMORY},
 	{"roi", required_argument, NULL, OPT_ROI},
 	{"warmup", required_argument, NULL, OPT_WARMUP},
 	{"help", no_argument, NULL, OPT_HELP},
@@ -314,6 +321,12 @@ static int one_option(struct args *a, int opt, const char *arg)
 			return usage_error("-j %s: expected 1..1024", arg);
 		a->run.jobs = (unsigned int)v;
 		return 0;
+	case OPT_MEMORY:
+		if (!parse_uint(arg, MAX_MEMORY_MIB, &v))
+			return usage_error("--memory=%s: expected MiB, 0 to %u", arg,
+					   MAX_MEMORY_MIB);
+		a->room.memory = (size_t)v << 20;
+		return 0;
 	case OPT_COSTS:
 		if (!spht_costs_load(&a->run.costs, arg, &err))
 			return 0;
@@ -370,6 +383,7 @@ static int parse_args(struct args *a, int argc, char **argv)
 	a->run.rules = SPHT_RULES_ALL;
 	a->run.bypass_guest_pf = true;
 	a->run.jobs = 1;
+	a->room = SPHT_ROOM_DEFAULT;
 	a->run.scales[0] = 1;
 	a->run.nr_scales = 1;
 	if (spht_costs_load(&a->run.costs, "default", &err)) {
@@ -496,6 +510,7 @@ static int replay_one(const struct args *a, const char *path, FILE *csv, bool *c
 		.vm = a->vm_tids,
 		.nr_vm = a->nr_vm,
 		.roi = a->roi,
+		.room = a->room,
 		.mock = -1,
 		.progress = tty && !a->quiet ? progress : NULL,
 		.arg = (void *)path,
@@ -600,6 +615,8 @@ int main(int argc, char **argv)
 	bool keep;
 	int ret;
 
+	/* A file that may grow no more is an error that is told, not the end. */
+	signal(SIGXFSZ, SIG_IGN);
 	ret = parse_args(&a, argc, argv);
 	if (ret)
 		return ret;

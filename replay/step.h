@@ -2,6 +2,7 @@
 #ifndef SPHT_STEP_H
 #define SPHT_STEP_H
 
+#include "replay/change.h"
 #include "replay/exit.h"
 
 /*
@@ -61,7 +62,7 @@ struct spht_step {
 	uint32_t pfec;
 	uint32_t space, region; /* SPHT_NO_ID: the walk did not show them */
 	uint32_t path, page, table; /* of the leaf */
-	uint32_t first_do, nr_do;
+	uint32_t first_do, nr_do; /* from the beginning of its chunk */
 	uint16_t index; /* of the leaf entry */
 	uint16_t stop; /* where the recorded prefetch group ended */
 	uint16_t vcpu;
@@ -71,32 +72,63 @@ struct spht_step {
 	uint16_t flags;
 };
 
-/* A silent drop, dated back to when it can have happened. */
-struct spht_drop {
-	uint32_t step; /* holds from just after this step */
-	uint32_t page;
-	uint16_t index;
+/* A chunk of steps in the spill. */
+struct spht_chunk_ref {
+	uint64_t at; /* steps, then what they do */
+	uint64_t t_first; /* t_exit of its first step */
+	uint32_t nr_do;
 };
 
+/*
+ * The steps of a recording, written once.  The chunk that is being filled is
+ * in memory; finished ones are in the spill, where chunk.h reads them.
+ */
 struct spht_steps {
-	struct spht_step *v;
-	uint32_t nr, cap;
-	struct spht_do *dos;
+	unsigned int chunk_bits; /* chunks have 2^this many, the last one may have less */
+	uint32_t nr; /* steps in all */
+	uint32_t first; /* of the chunk that is being filled */
+	struct spht_step *v; /* its steps */
+	struct spht_step *last; /* step nr - 1, which can still be changed */
+	struct spht_do *dos; /* of the chunk; first_do counts from its beginning */
 	uint32_t nr_do, cap_do;
-	struct spht_drop *drops; /* sorted by step when complete */
-	uint32_t nr_drops, cap_drops;
+	struct spht_chunk_ref *chunks; /* finished ones */
+	uint32_t nr_chunks, cap_chunks;
+	struct spht_changes changes; /* of guest entries, and what is dated back */
+	struct spht_spill *spill;
+	uint32_t nr_vcpus; /* of finished chunks: vcpu_ids are below it, */
+	uint64_t t_start; /* first exit, UINT64_MAX: none */
 	uint64_t hidden_ns; /* windows of all hidden faults together, as recorded */
 	uint32_t nr_hidden;
+	struct spht_error err; /* of the first failure */
 };
 
+/* What of the steps is in memory. */
+struct spht_room {
+	size_t memory; /* bytes that stay there (spill.h) */
+	unsigned int chunk_bits; /* 2^this steps are read at a time; at most 20 */
+};
+
+/* 64 MiB: all of a short recording. */
+#define SPHT_ROOM_DEFAULT ((struct spht_room){(size_t)64 << 20, SPHT_CHUNK_BITS})
+
+/* Returns 0 or -1: memory. */
+int spht_steps_init(struct spht_steps *s, struct spht_room room);
 void spht_steps_close(struct spht_steps *s);
-/* Appends a zeroed step; NULL when memory is short or 2^31 steps are reached. */
+/*
+ * All below return 0, or -1 (NULL) when memory or disk are short, or UINT32_MAX
+ * steps are reached; spht_steps_error() says which.
+ */
+/* Appends a zeroed step; the one before it is final. */
 struct spht_step *spht_steps_add(struct spht_steps *s);
-/* Appends to the last step.  -1 when memory is short. */
+/* Appends to the last step. */
 int spht_steps_do(struct spht_steps *s, uint8_t kind, uint32_t page, unsigned int index,
 		  bool writable);
+/* A silent drop, from just after @step on. */
 int spht_steps_drop(struct spht_steps *s, uint32_t step, uint32_t page, unsigned int index);
-/* Sorts the drops. */
-void spht_steps_finish(struct spht_steps *s);
+/* The guest has used what a PREFETCH of @step set. */
+int spht_steps_touch(struct spht_steps *s, uint32_t step, uint32_t page, unsigned int index);
+/* Nothing more comes: the last chunk and all changes can be read. */
+int spht_steps_finish(struct spht_steps *s);
+const struct spht_error *spht_steps_error(const struct spht_steps *s);
 
 #endif

@@ -8,7 +8,7 @@ struct recorded {
 
 static struct recorded recorded_prefetch(struct spht_whatif *w, const struct spht_step *s)
 {
-	const struct spht_do *d = w->c->steps->dos + s->first_do;
+	const struct spht_do *d = w->chunk->dos + s->first_do;
 	struct recorded r = {0, 0};
 
 	for (uint32_t i = 0; i < s->nr_do; i++, d++) {
@@ -84,7 +84,7 @@ static bool in_group(const struct spht_whatif *w, const struct spht_step *s,
 /* The fault happens here as it did in the recording. */
 static void fault_happens(struct spht_whatif *w, const struct spht_step *s, uint32_t step)
 {
-	const struct spht_do *d = w->c->steps->dos + s->first_do;
+	const struct spht_do *d = w->chunk->dos + s->first_do;
 	bool prefetches = false;
 
 	for (uint32_t i = 0; i < s->nr_do; i++, d++) {
@@ -166,7 +166,7 @@ static void use_entry(struct spht_whatif *w, const struct spht_step *s)
 /* What the recording's prefetch set here and the what-if has already is KVM's own from now on. */
 static void keep_prefetched(struct spht_whatif *w, const struct spht_step *s)
 {
-	const struct spht_do *d = w->c->steps->dos + s->first_do;
+	const struct spht_do *d = w->chunk->dos + s->first_do;
 
 	for (uint32_t i = 0; i < s->nr_do; i++, d++) {
 		if (d->kind == SPHT_DO_SET || d->kind == SPHT_DO_PREFETCH)
@@ -189,7 +189,7 @@ void spht_w_lack(struct spht_whatif *w, uint32_t page, unsigned int index)
 /* The fault takes its own prefetch with it: what nobody built is missing now. */
 static void miss_prefetch(struct spht_whatif *w, const struct spht_step *s)
 {
-	const struct spht_do *d = w->c->steps->dos + s->first_do;
+	const struct spht_do *d = w->chunk->dos + s->first_do;
 
 	for (uint32_t i = 0; i < s->nr_do; i++, d++) {
 		if (d->kind != SPHT_DO_PREFETCH ||
@@ -221,13 +221,15 @@ static void proven_touch(struct spht_whatif *w, const struct spht_step *s)
 static bool known_around(const struct spht_whatif *w, uint32_t table, unsigned int index,
 			 uint32_t step)
 {
+	const struct spht_change *c = w->chunk->changes[w->c->world];
+	uint32_t nr = w->chunk->nr_changes[w->c->world];
 	uint8_t st = spht_w_state(w, table, index);
 
 	if (spht_w_legal(w, st))
 		return true;
-	for (size_t i = w->next_change; i < w->c->nr_changes && w->c->changes[i].step <= step; i++)
-		if (w->c->changes[i].table == table && w->c->changes[i].index == index)
-			st = w->c->changes[i].state;
+	for (uint32_t i = w->next_change; i < nr && c[i].step <= step; i++)
+		if (c[i].table == table && c[i].index == index)
+			st = c[i].state;
 	return spht_w_legal(w, st);
 }
 
@@ -237,7 +239,7 @@ static bool known_around(const struct spht_whatif *w, uint32_t table, unsigned i
  */
 static double loss_of(const struct spht_whatif *w, const struct spht_step *s, uint32_t step)
 {
-	const struct spht_do *d = w->c->steps->dos + s->first_do;
+	const struct spht_do *d = w->chunk->dos + s->first_do;
 	double loss = 0;
 
 	for (uint32_t i = 0; i < s->nr_do; i++, d++) {
@@ -290,7 +292,7 @@ static bool oracle(struct spht_whatif *w, const struct spht_step *s, uint32_t st
 /* After an avoided fault the oracle makes up for the prefetch that did not happen. */
 static void oracle_neighbours(struct spht_whatif *w, const struct spht_step *s)
 {
-	const struct spht_do *d = w->c->steps->dos + s->first_do;
+	const struct spht_do *d = w->chunk->dos + s->first_do;
 
 	for (uint32_t i = 0; i < s->nr_do; i++, d++) {
 		uint8_t st = spht_w_state(w, s->table, d->index);

@@ -92,9 +92,10 @@ struct spht_whatif {
 	uint32_t *table_pages; /* by table id: page + 1 that holds helper or side entries of it */
 	uint32_t nr_tables;
 	struct spht_wregion *regions; /* by region id */
-	size_t next_change;
-	uint32_t next_drop;
+	const struct spht_chunk *chunk; /* that is being fed, and in it: */
+	uint32_t next_change, next_drop;
 	const struct spht_step *last; /* exit; NULL: none yet */
+	struct spht_step last_fed; /* it, once its chunk is gone */
 	uint64_t t_start; /* first exit of any vCPU, recording's clock */
 	struct spht_wvcpu *vcpus; /* virtual time by vcpu_id */
 	uint32_t nr_vcpus;

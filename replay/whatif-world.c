@@ -182,22 +182,21 @@ static void add_lead(struct spht_whatif *w, const struct spht_change *c)
 /* Everything that took effect up to and with step @step. */
 void spht_w_advance(struct spht_whatif *w, uint32_t step)
 {
-	const struct spht_whatif_config *c = w->c;
-	const struct spht_steps *s = c->steps;
+	const struct spht_change *c = w->chunk->changes[w->c->world];
+	const struct spht_change *d = w->chunk->changes[SPHT_CHANGE_DROP];
+	uint32_t nr = w->chunk->nr_changes[w->c->world];
+	uint32_t nr_drops = w->chunk->nr_changes[SPHT_CHANGE_DROP];
 
-	while (w->next_change < c->nr_changes && c->changes[w->next_change].step <= step) {
-		const struct spht_change *g = &c->changes[w->next_change++];
+	while (w->next_change < nr && c[w->next_change].step <= step) {
+		const struct spht_change *g = &c[w->next_change++];
 
 		if (g->state & SPHT_GPTE_LEAD)
 			add_lead(w, g);
 		else
 			guest_change(w, g);
 	}
-	while (w->next_drop < s->nr_drops && s->drops[w->next_drop].step <= step) {
-		const struct spht_drop *d = &s->drops[w->next_drop++];
-
-		drop(w, d->page, d->index);
-	}
+	for (; w->next_drop < nr_drops && d[w->next_drop].step <= step; w->next_drop++)
+		drop(w, d[w->next_drop].page, d[w->next_drop].index);
 }
 
 /*
@@ -266,7 +265,7 @@ void spht_w_made_by_kvm(struct spht_whatif *w, const struct spht_do *d)
 /* Where zaps begin that came after the fault was served (KVM requests before the entry). */
 static uint32_t late_zap(const struct spht_whatif *w, const struct spht_step *s)
 {
-	const struct spht_do *d = w->c->steps->dos + s->first_do;
+	const struct spht_do *d = w->chunk->dos + s->first_do;
 	uint32_t first = s->nr_do;
 
 	for (uint32_t i = s->nr_do; i-- > 0;) {
@@ -294,7 +293,7 @@ static bool refreshes(struct spht_whatif *w, const struct spht_do *d)
 /* What happens whether the fault is avoided or not: exogenous, or replayed as recorded. */
 void spht_w_exogenous(struct spht_whatif *w, const struct spht_step *s, uint32_t step, bool late)
 {
-	const struct spht_do *d = w->c->steps->dos + s->first_do;
+	const struct spht_do *d = w->chunk->dos + s->first_do;
 	uint32_t first_late = late_zap(w, s);
 
 	for (uint32_t i = 0; i < s->nr_do; i++, d++) {

@@ -16,12 +16,16 @@ static void lose(struct spht_whatif *w, uint64_t ns)
 	spht_w_lose(w);
 }
 
-static void run_step(struct spht_whatif *w, uint32_t step)
+static bool is_outside(const struct spht_whatif *w, uint64_t ns)
 {
-	const struct spht_step *s = &w->c->steps->v[step];
+	return ns < w->c->from || ns >= w->c->to;
+}
+
+static void run_step(struct spht_whatif *w, const struct spht_step *s, uint32_t step)
+{
 	bool avoided = false;
 
-	w->outside = s->t_exit < w->c->from || s->t_exit >= w->c->to;
+	w->outside = is_outside(w, s->t_exit);
 	if (step)
 		spht_w_advance(w, step - 1);
 	if (s->flags & SPHT_STEP_LOSS) {
@@ -75,17 +79,8 @@ static int whatif_init(struct spht_whatif *w)
 	const struct spht_heuristic *h = c->spec->h;
 	size_t size = h->state_size ? h->state_size(c->spec->params) : 0;
 
-	w->t_start = UINT64_MAX;
-	for (uint32_t i = 0; i < c->steps->nr; i++) {
-		const struct spht_step *s = &c->steps->v[i];
-
-		if (s->flags & SPHT_STEP_LOOSE)
-			continue;
-		if (s->vcpu >= w->nr_vcpus)
-			w->nr_vcpus = s->vcpu + 1u;
-		if (s->t_exit < w->t_start)
-			w->t_start = s->t_exit;
-	}
+	w->nr_vcpus = c->steps->nr_vcpus;
+	w->t_start = c->steps->t_start;
 	spht_mmu_init(&w->mmu, c->shadow);
 	if (spht_mmu_reserve(&w->mmu, c->shadow->pages.nr + 1))
 		return -1;
@@ -109,8 +104,10 @@ static int whatif_init(struct spht_whatif *w)
 	return 0;
 }
 
-static void whatif_close(struct spht_whatif *w)
+void spht_whatif_close(struct spht_whatif *w)
 {
+	if (!w)
+		return;
 	for (uint32_t i = 0; w->pages && i < w->mmu.nr; i++) {
 		free(w->pages[i].ready_ns);
 		free(w->pages[i].wanted_ns);
@@ -131,30 +128,62 @@ static void whatif_close(struct spht_whatif *w)
 	spht_helper_close(w);
 	spht_rules_close(w);
 	spht_mmu_close(&w->mmu);
+	free(w);
 }
 
-int spht_whatif_run(const struct spht_whatif_config *c, struct spht_account *account,
-		    struct spht_error *err)
+static void no_memory(struct spht_error *err)
 {
-	struct spht_whatif w = {.c = c, .acc = account, .cost_scale = c->cost_scale};
-	int ret = -1;
+	spht_error_set(err, "out of memory in a what-if run");
+}
+
+struct spht_whatif *spht_whatif_open(const struct spht_whatif_config *c,
+				     struct spht_account *account, struct spht_error *err)
+{
+	struct spht_whatif *w = calloc(1, sizeof(*w));
 
 	memset(account, 0, sizeof(*account));
-	if (whatif_init(&w))
-		goto out;
-	for (uint32_t i = 0; i < c->steps->nr && !w.no_memory; i++)
-		run_step(&w, i);
-	if (w.no_memory)
-		goto out;
-	if (c->steps->nr)
-		spht_w_advance(&w, c->steps->nr - 1);
-	spht_helper_end(&w);
-	if (!c->spec->h->fault && !c->spec->h->foresee && !c->counterfactual)
-		compare_end(&w);
-	ret = 0;
-out:
-	if (ret)
-		spht_error_set(err, "out of memory in a what-if run");
-	whatif_close(&w);
-	return ret;
+	if (w) {
+		w->c = c;
+		w->acc = account;
+		w->cost_scale = c->cost_scale;
+		if (!whatif_init(w))
+			return w;
+	}
+	spht_whatif_close(w);
+	no_memory(err);
+	return NULL;
+}
+
+int spht_whatif_feed(struct spht_whatif *w, const struct spht_chunk *chunk, struct spht_error *err)
+{
+	w->chunk = chunk;
+	w->next_change = w->next_drop = 0;
+	for (uint32_t i = 0; i < chunk->nr && !w->no_memory; i++)
+		run_step(w, &chunk->steps[i], chunk->first + i);
+	if (w->no_memory) {
+		no_memory(err);
+		return -1;
+	}
+	/* What is left holds before the next chunk's first step, and counts with that. */
+	if (chunk->has_next)
+		w->outside = is_outside(w, chunk->t_next);
+	spht_w_advance(w, chunk->first + chunk->nr - 1);
+	if (w->last)
+		w->last_fed = *w->last;
+	w->last = w->last ? &w->last_fed : NULL;
+	return 0;
+}
+
+void spht_whatif_finish(struct spht_whatif *w)
+{
+	spht_helper_end(w);
+	if (!w->c->spec->h->fault && !w->c->spec->h->foresee && !w->c->counterfactual)
+		compare_end(w);
+}
+
+size_t spht_whatif_size(const struct spht_shadow *shadow)
+{
+	return shadow->pages.nr * (sizeof(struct spht_mmu_page) + sizeof(struct spht_wpage)) +
+	       shadow->tables.nr * (SPHT_PT_ENTRIES + sizeof(void *) + sizeof(uint32_t)) +
+	       shadow->regions.nr * sizeof(struct spht_wregion);
 }

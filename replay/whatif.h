@@ -8,7 +8,7 @@
 #include "replay/heuristic_spec.h"
 #include "replay/kvm.h"
 #include "replay/mmu.h"
-#include "replay/step.h"
+#include "replay/chunk.h"
 
 /*
  * A what-if: the recording's exogenous events replayed against an MMU of its
@@ -32,9 +32,7 @@ const char *spht_rules_name(enum spht_rules rules);
 
 struct spht_whatif_config {
 	struct spht_shadow *shadow;
-	const struct spht_steps *steps;
-	const struct spht_change *changes; /* of the world */
-	size_t nr_changes;
+	const struct spht_steps *steps; /* finished */
 	const struct spht_mmu *observed; /* at the end: what `none` must equal */
 	enum spht_world world;
 	const struct spht_spec *spec;
@@ -60,8 +58,24 @@ struct spht_whatif_config {
 	uint64_t from, to;
 };
 
-/* Runs it.  Returns 0, or -1 with @err set (memory). */
-int spht_whatif_run(const struct spht_whatif_config *config, struct spht_account *account,
-		    struct spht_error *err);
+struct spht_whatif;
+
+/*
+ * Begins one; what it finds is added up in @account.  Both stay where they are
+ * until it is closed.  NULL with @err set: memory.
+ */
+struct spht_whatif *spht_whatif_open(const struct spht_whatif_config *config,
+				     struct spht_account *account, struct spht_error *err);
+/*
+ * Replays the next chunk of config->steps, from the first one to the last, each
+ * once.  @chunk may be gone afterwards.  Returns 0, or -1 with @err set: memory.
+ */
+int spht_whatif_feed(struct spht_whatif *w, const struct spht_chunk *chunk, struct spht_error *err);
+/* All chunks have been fed: closes the account. */
+void spht_whatif_finish(struct spht_whatif *w);
+/* NULL is nothing. */
+void spht_whatif_close(struct spht_whatif *w);
+/* Bytes that one what-if of @shadow holds, about. */
+size_t spht_whatif_size(const struct spht_shadow *shadow);
 
 #endif

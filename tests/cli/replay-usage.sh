@@ -76,6 +76,9 @@ usage "an unknown legality" '--legality=any: expected accessed or present' $wind
 usage "--helper-prefetch=2" '--helper-prefetch=2: expected 0 or 1' $window --helper-prefetch=2 ok.spht
 usage "--prefetch-window=12" '--prefetch-window=12: expected auto, 1, 8, 16, 32 or 64' \
 	$window --prefetch-window=12 ok.spht
+for mib in '' -1 64M 0x10 1048577 99999999999999999999; do
+	usage "--memory=$mib" "--memory=$mib: expected MiB, 0 to 1048576" $window --memory="$mib" ok.spht
+done
 for list in '' ',' '1,' ',1' 0 -1 nan 1x 1e7 '1,,2' '1,2,3,4,5,6,7,8,9,10,11,12,13,14,15,16,17'; do
 	usage "--guest-time-scale=$list" "--guest-time-scale=$list: expected up to 16 factors > 0" \
 		$window "--guest-time-scale=$list" ok.spht

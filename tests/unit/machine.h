@@ -4,6 +4,7 @@
 
 #include "events.h"
 #include "kvm_sim.h"
+#include "replay/chunk.h"
 #include "replay/observe.h"
 
 /*
@@ -26,12 +27,15 @@ struct rig {
 	unsigned int vcpu;
 };
 
+/* For the steps of recordings opened from now on. */
+static struct spht_room rig_room = SPHT_ROOM_DEFAULT;
+
 static inline void rig_open_raw(struct rig *r, unsigned int window)
 {
 	struct spht_error err;
 
 	*r = (struct rig){.f = {.ts = 1000, .tick = 10, .tid = 100}};
-	r->o = spht_observed_open(spht_role_layout("6.1.0", &err), window);
+	r->o = spht_observed_open(spht_role_layout("6.1.0", &err), window, rig_room);
 	assert_non_null(r->o);
 	r->f.assemble = spht_assemble_open(true, spht_observed_exit, r->o);
 	assert_non_null(r->f.assemble);
@@ -160,12 +164,22 @@ static inline bool writable(struct rig *r, uint64_t vpn)
 	return spht_bit(spht_observed_mmu(r->o)->pages[page].writable, vpn & 511);
 }
 
+/* What takes effect in the recording's first steps, which has ended. */
+static inline void first_chunk(const struct rig *r, struct spht_chunk *chunk)
+{
+	struct spht_error err;
+
+	spht_chunk_init(chunk);
+	if (spht_chunk_load(chunk, spht_observed_steps(r->o), 0, &err))
+		fail_msg("%s", err.text);
+}
+
 static inline const struct spht_step *last_step(const struct rig *r)
 {
-	const struct spht_steps *s = spht_observed_steps(r->o);
+	const struct spht_step *s = spht_observed_steps(r->o)->last;
 
-	assert_true(s->nr > 0);
-	return &s->v[s->nr - 1];
+	assert_non_null(s);
+	return s;
 }
 
 static inline void prefetch(struct rig *r, uint64_t vpn, uint64_t gfn)

@@ -65,20 +65,22 @@ static void group_ends_at_the_first_absent_entry_above_its_last(void **unused)
 static void stop_of_a_group_is_evidence_against_the_guests_entry(void **unused)
 {
 	const struct spht_change *c;
+	struct spht_chunk chunk;
 	struct spht_error err;
 	bool refused = false;
 	struct rig r;
-	size_t nr;
 
 	(void)unused;
 	rig_open(&r);
 	first_fault(&r);
 	group(&r, 0, 0x0e);
 	assert_int_equal(spht_observed_finish(r.o, &err), 0);
-	c = spht_guest_changes(spht_observed_guest(r.o), SPHT_WORLD_INFERRED, &nr);
-	for (size_t i = 0; i < nr; i++)
+	first_chunk(&r, &chunk);
+	c = chunk.changes[SPHT_CHANGE_INFERRED];
+	for (uint32_t i = 0; i < chunk.nr_changes[SPHT_CHANGE_INFERRED]; i++)
 		refused |= c[i].index == 12 && c[i].state == SPHT_GPTE_DECIDED;
 	assert_true(refused);
+	spht_chunk_close(&chunk);
 	rig_close(&r);
 }
 

@@ -237,7 +237,8 @@ static void drop_before_the_entry_was_made_explains_nothing(void **unused)
 
 static void drop_is_dated_back_to_the_sync_that_explains_it(void **unused)
 {
-	const struct spht_steps *steps;
+	const struct spht_change *drop;
+	struct spht_chunk chunk;
 	struct spht_error err;
 	uint32_t at;
 	struct rig r;
@@ -247,14 +248,16 @@ static void drop_is_dated_back_to_the_sync_that_explains_it(void **unused)
 	first_fault(&r);
 	hidden(&r, VPN(1, 9), U, PTE(0x709, DIRTY), SPTE_W(0x709));
 	sync_table(&r, 1);
-	steps = spht_observed_steps(r.o);
-	at = steps->nr - 1;
+	at = spht_observed_steps(r.o)->nr - 1;
 	hidden(&r, VPN(1, 20), U, PTE(0x714, DIRTY), SPTE_W(0x714));
 	hidden(&r, VPN(1, 9), U, PTE(0x709, DIRTY), SPTE_W(0x709));
 	assert_int_equal(spht_observed_finish(r.o, &err), 0);
-	assert_int_equal(steps->nr_drops, 1);
-	assert_int_equal(steps->drops[0].step, at);
-	assert_int_equal(steps->drops[0].index, 9);
+	first_chunk(&r, &chunk);
+	drop = chunk.changes[SPHT_CHANGE_DROP];
+	assert_int_equal(chunk.nr_changes[SPHT_CHANGE_DROP], 1);
+	assert_int_equal(drop->step, at);
+	assert_int_equal(drop->index, 9);
+	spht_chunk_close(&chunk);
 	rig_close(&r);
 }
 

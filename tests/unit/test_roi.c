@@ -168,8 +168,13 @@ static void regions_side_by_side_have_what_the_whole_has(void **unused)
 		struct rig r;
 		struct sim *sim = simulate_held(&r, 8, 1 + seed % 2, seed, seed & 2, -1, 20);
 		struct whatif w = whatif_of(&r, 8);
-		const struct spht_steps *s = spht_observed_steps(r.o);
-		uint64_t cuts[] = {0, s->v[s->nr / 3].t_exit, s->v[s->nr / 2].t_exit, UINT64_MAX};
+		uint64_t cuts[] = {0, 0, 0, UINT64_MAX};
+		struct spht_chunk chunk;
+
+		first_chunk(&r, &chunk);
+		cuts[1] = chunk.steps[chunk.nr / 3].t_exit;
+		cuts[2] = chunk.steps[chunk.nr / 2].t_exit;
+		spht_chunk_close(&chunk);
 
 		w.helper_prefetch = seed & 1;
 		w.legality = SPHT_LEGAL_PRESENT;

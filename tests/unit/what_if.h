@@ -50,6 +50,19 @@ static inline struct whatif whatif_of(struct rig *r, unsigned int window)
 	return (struct whatif){.r = r, .costs = plain_costs(), .window = window, .scale = 1};
 }
 
+/* All chunks of @steps, one after the other. */
+static inline void feed_all(struct spht_whatif *w, const struct spht_steps *steps)
+{
+	struct spht_chunk chunk;
+	struct spht_error err;
+
+	spht_chunk_init(&chunk);
+	for (uint32_t k = 0; k < steps->nr_chunks; k++)
+		if (spht_chunk_load(&chunk, steps, k, &err) || spht_whatif_feed(w, &chunk, &err))
+			fail_msg("%s", err.text);
+	spht_chunk_close(&chunk);
+}
+
 static inline struct spht_account run_spec(const struct whatif *w, const struct spht_spec *spec,
 					   enum spht_world world)
 {
@@ -73,12 +86,16 @@ static inline struct spht_account run_spec(const struct whatif *w, const struct 
 		.from = w->from,
 		.to = w->to ? w->to : UINT64_MAX,
 	};
+	struct spht_whatif *what_if;
 	struct spht_account a;
 	struct spht_error err;
 
-	c.changes = spht_guest_changes(spht_observed_guest(w->r->o), world, &c.nr_changes);
-	if (spht_whatif_run(&c, &a, &err))
+	what_if = spht_whatif_open(&c, &a, &err);
+	if (!what_if)
 		fail_msg("%s", err.text);
+	feed_all(what_if, c.steps);
+	spht_whatif_finish(what_if);
+	spht_whatif_close(what_if);
 	if (spht_account_check(&a, !strcmp(spec->h->name, "none"), &err))
 		fail_msg("%s in the %s world: %s", spec->h->name, spht_world_name(world), err.text);
 	return a;
