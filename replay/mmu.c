@@ -107,6 +107,19 @@ static int add_parent(struct spht_mmu_page *p, uint32_t parent, uint32_t index)
 	return 0;
 }
 
+/* Another page hangs there from now on. */
+static void del_parent(struct spht_mmu_page *p, uint32_t parent, uint32_t index)
+{
+	for (uint32_t i = 0; i < p->nr_parents; i++) {
+		if (p->parents[i][0] != parent || p->parents[i][1] != index)
+			continue;
+		p->nr_parents--;
+		p->parents[i][0] = p->parents[p->nr_parents][0];
+		p->parents[i][1] = p->parents[p->nr_parents][1];
+		return;
+	}
+}
+
 int spht_mmu_link(struct spht_mmu *m, uint32_t parent, unsigned int index, uint32_t child)
 {
 	struct spht_mmu_page *p = &m->pages[parent];
@@ -120,9 +133,13 @@ int spht_mmu_link(struct spht_mmu *m, uint32_t parent, unsigned int index, uint3
 		memset(p->child, 0xff, SPHT_PT_ENTRIES * sizeof(*p->child));
 	}
 	/* A parent that lost the link by its own zap is still in the child's list. */
-	if (p->child[index] != child && add_parent(&m->pages[child], parent, index))
-		return -1;
-	p->child[index] = child;
+	if (p->child[index] != child) {
+		if (add_parent(&m->pages[child], parent, index))
+			return -1;
+		if (p->child[index] != SPHT_NO_ID)
+			del_parent(&m->pages[p->child[index]], parent, index);
+		p->child[index] = child;
+	}
 	spht_mmu_set(m, parent, index, true);
 	return 0;
 }
