@@ -338,6 +338,31 @@ static void linking_what_is_linked_changes_nothing(void **unused)
 	rig_close(&r);
 }
 
+static void place_that_changes_its_child_does_not_fill_the_lists(void **unused)
+{
+	uint32_t other;
+	struct rig r;
+
+	(void)unused;
+	rig_open(&r);
+	link_all(&r);
+	other = spht_shadow_page(&r.shadow, 0x777, ROLE(1));
+	assert_int_equal(spht_mmu_reserve(&r.mmu, other + 1), 0);
+	spht_mmu_create(&r.mmu, other, 0);
+	for (unsigned int i = 0; i < 100; i++) {
+		assert_int_equal(spht_mmu_link(&r.mmu, r.l2, 7, other), 0);
+		assert_int_equal(spht_mmu_link(&r.mmu, r.l2, 9, other), 0);
+		assert_int_equal(spht_mmu_link(&r.mmu, r.l2, 7, r.l1), 0);
+	}
+	assert_int_equal(r.mmu.pages[other].nr_parents, 1);
+	spht_mmu_zap(&r.mmu, other);
+	assert_int_equal(spht_mmu_child(&r.mmu, r.l2, 7), r.l1);
+	assert_int_equal(spht_mmu_child(&r.mmu, r.l2, 9), SPHT_NO_ID);
+	spht_mmu_zap(&r.mmu, r.l1);
+	assert_int_equal(spht_mmu_child(&r.mmu, r.l2, 7), SPHT_NO_ID);
+	rig_close(&r);
+}
+
 static void unknown_entry_on_the_path_makes_it_unknown_unless_more_is_missing(void **unused)
 {
 	struct rig r;
@@ -587,6 +612,7 @@ int main(void)
 		cmocka_unit_test(children_survive_the_zap_of_their_parent_unlinked),
 		cmocka_unit_test(relinked_page_is_unlinked_again_by_its_next_zap),
 		cmocka_unit_test(linking_what_is_linked_changes_nothing),
+		cmocka_unit_test(place_that_changes_its_child_does_not_fill_the_lists),
 		cmocka_unit_test(unknown_entry_on_the_path_makes_it_unknown_unless_more_is_missing),
 		cmocka_unit_test(unknown_root_counts_as_linked_to_what_is_below_it),
 		cmocka_unit_test(zapping_all_leaves_no_page_and_no_link),

@@ -4,6 +4,7 @@
  * against what the hardware and KVM did.
  */
 #include "machine.h"
+#include "replay/observe-local.h"
 
 /* Check 1: the P bit */
 
@@ -235,6 +236,48 @@ static void drop_before_the_entry_was_made_explains_nothing(void **unused)
 	rig_close(&r);
 }
 
+static void fault_on_what_a_prefetch_set_tells_that_it_was_used(void **unused)
+{
+	struct spht_chunk chunk;
+	struct spht_error err;
+	unsigned int touched = 0;
+	struct rig r;
+
+	(void)unused;
+	rig_open(&r);
+	first_fault(&r);
+	begin(&r, VPN(1, 8), U, PTE(0x708, DIRTY));
+	put(&r, ev_requested(0x708, 1));
+	set(&r, VPN(1, 8), SPTE_W(0x708));
+	set(&r, VPN(1, 9), SPTE_PRE_RO(0x709));
+	set(&r, VPN(1, 10), SPTE_PRE_RO(0x70a));
+	end(&r);
+	/* The write finds the entry, and it read-only; twice, as after a fork. */
+	for (unsigned int i = 0; i < 2; i++) {
+		begin(&r, VPN(1, 9), P | W | U, PTE(0x709, CLEAN));
+		put(&r, ev_set_dirty(0x101048));
+		put(&r, ev_requested(0x709, 1));
+		set(&r, VPN(1, 9), SPTE_RO(0x709));
+		end(&r);
+	}
+	assert_int_equal(spht_observed_finish(r.o, &err), 0);
+	first_chunk(&r, &chunk);
+	for (uint32_t i = 0; i < chunk.nr; i++) {
+		const struct spht_do *d = chunk.dos + chunk.steps[i].first_do;
+
+		for (uint32_t k = 0; k < chunk.steps[i].nr_do; k++) {
+			if (!d[k].touched)
+				continue;
+			assert_int_equal(d[k].kind, SPHT_DO_PREFETCH);
+			assert_int_equal(d[k].index, 9);
+			touched++;
+		}
+	}
+	assert_int_equal(touched, 1);
+	spht_chunk_close(&chunk);
+	rig_close(&r);
+}
+
 static void drop_is_dated_back_to_the_sync_that_explains_it(void **unused)
 {
 	const struct spht_change *drop;
@@ -335,6 +378,40 @@ static void page_table_loses_its_writable_mapping_when_it_is_shadowed(void **unu
 	set(&r, VPN(0, 2), SPTE_W(TABLE_GFN + 2));
 	end(&r);
 	assert_believed(&r, &before, SPHT_CLASS_HIDDEN, 1, SPHT_BELIEF_WEAK);
+	rig_close(&r);
+}
+
+static void entry_is_remembered_as_a_writer_of_its_last_page_only(void **unused)
+{
+	struct rig r;
+
+	(void)unused;
+	rig_open(&r);
+	first_fault(&r);
+	hidden(&r, VPN(0, 4), W | U, PTE(TABLE_GFN + 2, DIRTY), SPTE_W(TABLE_GFN + 2));
+	for (unsigned int i = 0; i < 500; i++) {
+		uint64_t gfn = i & 1 ? TABLE_GFN + 3 : TABLE_GFN + 2;
+
+		hidden(&r, VPN(0, 2), W | U, PTE(gfn, DIRTY), SPTE_W(gfn));
+		hidden(&r, VPN(0, 3), W | U, PTE(gfn, DIRTY), SPTE_W(gfn));
+	}
+	/* Its memory is of entries, not of events. */
+	assert_true(r.o->nr_rmap <= 4);
+	begin(&r, VPN(2, 0), U, PTE(0x720, DIRTY));
+	put(&r, ev_created(TABLE_GFN + 2, ROLE(1)));
+	put(&r, ev_requested(0x720, 1));
+	set(&r, VPN(2, 0), SPTE_W(0x720));
+	end(&r);
+	assert_true(writable(&r, VPN(0, 2)));
+	assert_true(writable(&r, VPN(0, 3)));
+	assert_false(writable(&r, VPN(0, 4)));
+	begin(&r, VPN(3, 0), U, PTE(0x730, DIRTY));
+	put(&r, ev_created(TABLE_GFN + 3, ROLE(1)));
+	put(&r, ev_requested(0x730, 1));
+	set(&r, VPN(3, 0), SPTE_W(0x730));
+	end(&r);
+	assert_false(writable(&r, VPN(0, 2)));
+	assert_false(writable(&r, VPN(0, 3)));
 	rig_close(&r);
 }
 
@@ -754,11 +831,13 @@ int main(void)
 		cmocka_unit_test(root_zapped_in_use_does_not_take_its_successor_along),
 		cmocka_unit_test(entry_found_gone_is_a_drop_explained_by_the_nearest_evidence),
 		cmocka_unit_test(drop_before_the_entry_was_made_explains_nothing),
+		cmocka_unit_test(fault_on_what_a_prefetch_set_tells_that_it_was_used),
 		cmocka_unit_test(drop_is_dated_back_to_the_sync_that_explains_it),
 		cmocka_unit_test(guest_fault_with_p_clear_takes_the_entry_away_without_a_verdict),
 		cmocka_unit_test(guest_fault_under_a_table_never_shadowed_does_not_make_its_page),
 		cmocka_unit_test(sync_printed_after_a_zap_is_no_sync),
 		cmocka_unit_test(page_table_loses_its_writable_mapping_when_it_is_shadowed),
+		cmocka_unit_test(entry_is_remembered_as_a_writer_of_its_last_page_only),
 		cmocka_unit_test(page_table_is_writable_from_unsync_to_sync),
 		cmocka_unit_test(entry_that_maps_another_page_by_now_keeps_its_w),
 		cmocka_unit_test(direct_page_protects_nothing),

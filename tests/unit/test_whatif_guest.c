@@ -229,13 +229,14 @@ static void fault_that_sets_a_bit_above_the_leaf_is_not_avoided_either(void **un
 /* What the helper causes */
 
 /* Table 2 has no shadow page; the guest faults in it on page 5 and, later, on page 6. */
-static struct whatif new_table(struct rig *r)
+static struct whatif new_table(struct rig *r, uint64_t *second_ns)
 {
 	open_timed(r, 1);
 	guest_fault(r, VPN(2, 5), U, 0);
 	guest_runs(r, LONG_NS);
 	guest_fault(r, VPN(2, 6), U, 0);
 	guest_runs(r, LONG_NS);
+	*second_ns = r->f.ts;
 	remake(r, VPN(2, 6), page_pte(6), SPTE_W(0x706));
 	guest_runs(r, LONG_NS);
 	hidden(r, VPN(2, 5), U, page_pte(5), SPTE_W(0x705));
@@ -247,8 +248,9 @@ static void table_protected_early_costs_the_guests_next_store_an_exit(void **unu
 	static const struct script both[] = {
 		{VPN(2, 5), VPN(2, 5)}, {VPN(2, 6), VPN(2, 6)}, {0, 0}};
 	static const struct script second[] = {{VPN(2, 6), VPN(2, 6)}, {0, 0}};
+	uint64_t second_ns;
 	struct rig r;
-	struct whatif w = new_table(&r);
+	struct whatif w = new_table(&r, &second_ns);
 	struct spht_account a = run_script(&w, both, OPTIMISTIC);
 
 	(void)unused;
@@ -263,6 +265,29 @@ static void table_protected_early_costs_the_guests_next_store_an_exit(void **unu
 	assert_int_equal(a.kicks, 1);
 	assert_int_equal(a.helper_exits, 1); /* all stores came before */
 	rig_close(&r);
+}
+
+static void such_an_exit_counts_where_the_step_after_the_store_is(void **unused)
+{
+	static const struct script both[] = {
+		{VPN(2, 5), VPN(2, 5)}, {VPN(2, 6), VPN(2, 6)}, {0, 0}};
+
+	(void)unused;
+	/* Wherever chunks of steps end. */
+	for (unsigned int bits = 0; bits < 4; bits++) {
+		uint64_t second_ns;
+		struct whatif w;
+		struct rig r;
+
+		rig_room.chunk_bits = bits;
+		w = new_table(&r, &second_ns);
+		w.from = second_ns;
+		assert_int_equal(run_script(&w, both, OPTIMISTIC).helper_exits, 1);
+		w.from++;
+		assert_int_equal(run_script(&w, both, OPTIMISTIC).helper_exits, 0);
+		rig_close(&r);
+	}
+	rig_room = SPHT_ROOM_DEFAULT;
 }
 
 static void page_made_on_the_way_takes_its_time(void **unused)
@@ -329,6 +354,7 @@ int main(void)
 		cmocka_unit_test(page_not_accessed_is_built_only_where_that_is_legal),
 		cmocka_unit_test(fault_that_sets_a_bit_above_the_leaf_is_not_avoided_either),
 		cmocka_unit_test(table_protected_early_costs_the_guests_next_store_an_exit),
+		cmocka_unit_test(such_an_exit_counts_where_the_step_after_the_store_is),
 		cmocka_unit_test(page_made_on_the_way_takes_its_time),
 		cmocka_unit_test(direct_entries_are_rebuilt_from_their_table),
 	};
