@@ -58,7 +58,7 @@ static void name_alone_gives_every_default(void **unused)
 	check_params("window:", "size=16;align=1;on=hidden");
 	check_params("nextline", "degree=1;cross=0;on=hidden");
 	check_params("prefault", "around=1");
-	check_params("oracle", "");
+	check_params("oracle", "latency=0;bandwidth=0");
 	check_params("stride", "entries=64;ways=4;degree=4;distance=0;conf_max=7;"
 			       "conf_threshold_pct=50;max_stride_pages=511;follow=1;cross=0;"
 			       "on=hidden");
