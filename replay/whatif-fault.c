@@ -336,6 +336,9 @@ static void tell_heuristic(struct spht_whatif *w, const struct spht_step *s)
 		.cls = fault_class(s->cls),
 	};
 
+	/* The hardware reflects it: no exit, and nobody to tell. */
+	if (w->c->bypass_guest_pf && (s->flags & SPHT_STEP_BYPASS))
+		return;
 	/* Without a space (the walk failed at the top) there is nothing to ask for. */
 	if (h->fault && s->space != SPHT_NO_ID)
 		h->fault(w->hstate, w->c->spec->params, &f, &w->host);

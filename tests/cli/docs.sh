@@ -1,8 +1,8 @@
 #!/bin/sh
 # SPDX-License-Identifier: LGPL-2.1-or-later
 #
-# The manual pages and the README say what the programs do: the same options as
-# --help, and commands that exist.
+# The manual pages, docs/metrics.md and the README say what the programs do: the same
+# options as --help, the columns of the table, and commands that exist.
 # shellcheck source=tests/cli/lib.sh
 . "$(dirname "$0")/lib.sh"
 cd "$TOP" || exit 1
@@ -79,6 +79,13 @@ for page in docs/spht-trace.1 docs/spht-replay.1 docs/spht-record.1 docs/spht-tr
 		skip "mandoc finds no fault with $page" "mandoc is not installed"
 	fi
 done
+
+# The golden table's first line is what spht-replay prints (tests/cli/replay-golden.sh).
+head -n 1 tests/data/replay-golden.csv | tr , '\n' >"$T/columns"
+while read -r column; do
+	grep -qF "\`$column\`" docs/metrics.md || echo "$column"
+done <"$T/columns" >"$T/bad"
+check "every column of spht-replay's table stands in docs/metrics.md" none "$T/bad"
 
 # The commands in the README's ```sh blocks, one a line, continued lines joined.
 awk '/^```sh$/ { on = 1; next } /^```/ { on = 0 } on' README.md |

@@ -66,8 +66,6 @@ usage "a bad one among several heuristics" "there is no heuristic 'x'" $window -
 
 # What a later version brings must not be taken for done.
 usage "--clock=real" '--clock=real: expected virtual' $window --clock=real ok.spht
-usage "--helpers=2" '--helpers=2: expected 1' $window --helpers=2 ok.spht
-usage "--kvm=6.1" '--kvm=6\.1: expected auto' $window --kvm=6.1 ok.spht
 usage "--warmup" '--warmup is not there yet; --roi=MARK\.\. leaves out' $window --warmup=1 ok.spht
 
 usage "an unknown world" '--knowledge=all: expected strict, inferred or optimistic' \
@@ -79,6 +77,20 @@ usage "--prefetch-window=12" '--prefetch-window=12: expected auto, 1, 8, 16, 32 
 for mib in '' -1 64M 0x10 1048577 99999999999999999999; do
 	usage "--memory=$mib" "--memory=$mib: expected MiB, 0 to 1048576" $window --memory="$mib" ok.spht
 done
+for n in '' 0 -1 65 2x all vcpus; do
+	usage "--helpers=$n" "--helpers=$n: expected vcpu or 1\\.\\.64" $window "--helpers=$n" ok.spht
+done
+for kvm in '' 6.2 6.1.0 2.6 newest; do
+	usage "--kvm=$kvm" "--kvm=$kvm: expected auto, 2\\.6\\.32, 5\\.10, 6\\.1 or 6\\.12" \
+		$window "--kvm=$kvm" ok.spht
+done
+usage "a KVM without prefetch that is to prefetch" \
+	'--kvm=2\.6\.32 did not prefetch: not with --prefetch-window=8' \
+	$window --kvm=2.6.32 --prefetch-window=8 ok.spht
+usage "--bypass-guest-pf=2" '--bypass-guest-pf=2: expected 0 or 1' $window --bypass-guest-pf=2 ok.spht
+usage "another curve" '--curve=queue: expected latency' $window --curve=queue ok.spht
+usage "an unknown set of rules" '--rules=most: expected naive, validity, lifetime, prefetch or all' \
+	$window --rules=most ok.spht
 for list in '' ',' '1,' ',1' 0 -1 nan 1x 1e7 '1,,2' '1,2,3,4,5,6,7,8,9,10,11,12,13,14,15,16,17'; do
 	usage "--guest-time-scale=$list" "--guest-time-scale=$list: expected up to 16 factors > 0" \
 		$window "--guest-time-scale=$list" ok.spht
@@ -109,8 +121,8 @@ cp err err1
 check "  without a word on stderr" test ! -s err1
 has "--help begins with the usage" help '^usage: spht-replay --heuristic=NAME'
 for option in --heuristic= --csv= --json= --jobs= --knowledge= --legality= --helper-prefetch= \
-	--prefetch-window= --costs= --guest-time-scale= --clock= --helpers= --kvm= --vm= --roi= --partial \
-	--explain --timing --quiet --help --version; do
+	--prefetch-window= --costs= --guest-time-scale= --clock= --helpers= --curve= --kvm= \
+	--bypass-guest-pf= --rules= --vm= --roi= --partial --explain --timing --quiet --help --version; do
 	has "--help tells of $option" help "^ .*$option"
 done
 check "--version succeeds" "$SPHT_REPLAY" --version
@@ -149,7 +161,7 @@ Follows: Linux do_fault_around() (mm/memory.c) and KVM FNAME(pte_prefetch) (arch
       faults that trigger: hidden (with huge and ad), guest or both; default hidden: where KVM itself prefetches
 END
 same "it tells each parameter with default, type, range and meaning" want got
-for name in nextline prefault stride; do
+for name in nextline oracle prefault stride; do
 	check "--heuristic=$name:help succeeds" "$SPHT_REPLAY" --heuristic=$name:help
 	cp out help
 	check "it has the same shape" awk -v name=$name '
@@ -161,10 +173,8 @@ for name in nextline prefault stride; do
 		NR % 3 == 1 && !/^      [^ ].*default/ { bad = 1 }
 		END { exit(bad || NR < 7 || NR % 3 != 1) }' help
 done
-for name in none oracle; do
-	check "--heuristic=$name:help succeeds" "$SPHT_REPLAY" --heuristic=$name:help
-	has "$name has no parameters" out '^No parameters\.$'
-done
+check "--heuristic=none:help succeeds" "$SPHT_REPLAY" --heuristic=none:help
+has "none has no parameters" out '^No parameters\.$'
 
 # What is printed as parameters can be given again.
 check "a heuristic with its defaults replays" "$SPHT_REPLAY" --heuristic=stride --csv=a.csv ok.spht
@@ -225,6 +235,15 @@ change 'd["touch_probability"]["value"] = 1.5'
 costs "a probability above 1" 'touch_probability = 1\.5 is outside of 0\.\.1' bad.json
 change 'd["queue_limit"]["value"] = 1e9'
 costs "a queue without a bound" 'queue_limit = 1e\+09 is outside of 0\.\.' bad.json
+change 'd["lead_ns"]["quantiles"] = [300, 200]'
+costs "a lead time below the one before" 'lead_ns quantile 1 is no number from 300 to' bad.json
+change 'd["lead_ns"]["quantiles"] = [300]'
+costs "a single lead time" 'lead_ns must be .*\[2 to 128 ascending NUMBERS' bad.json
+change 'd["helper_lock_ns"]["value"] = d["helper_build_ns"]["value"] + 1'
+costs "a lock held longer than a build takes" 'helper_lock_ns is part of helper_build_ns and larger' \
+	bad.json
+change 'd["helper_wait_ns"] = d["helper_wake_ns"]'
+costs "a number that no profile has" '"helper_wait_ns" is no number of a cost profile' bad.json
 change 'd["name"] = "a,b"'
 costs "a name with a comma" '"name" must be' bad.json
 change 'del d["name"]'
