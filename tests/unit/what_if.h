@@ -34,9 +34,12 @@ struct whatif {
 	enum spht_legality legality;
 	unsigned int window; /* of KVM's prefetch */
 	bool helper_prefetch, clock_real, bypass_guest_pf;
-	unsigned int helpers;
+	unsigned int helpers; /* 0: one */
+	bool helper_per_vcpu;
+	const struct spht_kvm *kvm; /* NULL: the recording's */
+	bool counterfactual; /* so `none` may leave the recording */
 	enum spht_rules rules; /* 0: all */
-	double scale;
+	double scale, cost_scale;
 	uint64_t from, to; /* what counts; both 0: all */
 };
 
@@ -47,7 +50,8 @@ static inline struct whatif whatif_of(struct rig *r, unsigned int window)
 
 	if (spht_assemble_finish(r->f.assemble, &err) || spht_observed_finish(r->o, &err))
 		fail_msg("%s", err.text);
-	return (struct whatif){.r = r, .costs = plain_costs(), .window = window, .scale = 1};
+	return (struct whatif){
+		.r = r, .costs = plain_costs(), .window = window, .scale = 1, .cost_scale = 1};
 }
 
 /* All chunks of @steps, one after the other. */
@@ -78,14 +82,19 @@ static inline struct spht_account run_spec(const struct whatif *w, const struct 
 		.helper_prefetch = w->helper_prefetch,
 		.clock_real = w->clock_real,
 		.guest_time_scale = w->scale,
-		.cost_scale = 1,
-		.helpers = w->helpers ? w->helpers : 1,
+		.cost_scale = w->cost_scale,
+		.helpers = w->helper_per_vcpu ? SPHT_HELPERS_PER_VCPU
+			   : w->helpers       ? w->helpers
+					      : 1,
+		.kvm = w->kvm,
+		.counterfactual = w->counterfactual,
 		.curve = true,
 		.rules = w->rules ? w->rules : SPHT_RULES_ALL,
 		.bypass_guest_pf = w->bypass_guest_pf,
 		.from = w->from,
 		.to = w->to ? w->to : UINT64_MAX,
 	};
+	bool is_none = !strcmp(spec->h->name, "none") && !w->counterfactual;
 	struct spht_whatif *what_if;
 	struct spht_account a;
 	struct spht_error err;
@@ -96,7 +105,7 @@ static inline struct spht_account run_spec(const struct whatif *w, const struct 
 	feed_all(what_if, c.steps);
 	spht_whatif_finish(what_if);
 	spht_whatif_close(what_if);
-	if (spht_account_check(&a, !strcmp(spec->h->name, "none"), &err))
+	if (spht_account_check(&a, is_none, &err))
 		fail_msg("%s in the %s world: %s", spec->h->name, spht_world_name(world), err.text);
 	return a;
 }

@@ -12,9 +12,10 @@
 
 #define LONG_NS    1000000u /* enough for the helper to finish anything */
 
-/* A heuristic that asks for a page at each hidden fault on another: the test's script. */
+/* A heuristic that asks for a page at each fault on another: the test's script. */
 struct script {
 	uint64_t at, ask;
+	bool watch; /* and waits for its entry */
 };
 
 static const struct script *script;
@@ -25,7 +26,9 @@ static inline void scripted(void *state, const int64_t *params, const struct sph
 	(void)state;
 	(void)params;
 	for (const struct script *s = script; s->at; s++)
-		if (s->at == fault->vpn)
+		if (s->at == fault->vpn && s->watch)
+			spht_watch(host, fault->space, s->ask);
+		else if (s->at == fault->vpn)
 			spht_request(host, fault->space, s->ask);
 }
 
