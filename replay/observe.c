@@ -134,7 +134,8 @@ static int guest_fault(struct spht_observed *o, struct spht_obs_vcpu *v,
 	v->cow_index = w->index;
 	if (!w->has_leaf)
 		return 0;
-	if (!(x->pfec & SPHT_PF_P) && o->mmu.pages[w->page].exists &&
+	/* Not where the guest's entry is there and permits less: that one trapped. */
+	if (!(x->pfec & SPHT_PF_P) && !injected_p && o->mmu.pages[w->page].exists &&
 	    !o->mmu.pages[w->page].unsync &&
 	    !spht_mmu_missing(&o->mmu, w->path, w->page, w->leaf_level, w->vpn))
 		o->steps.last->flags |= SPHT_STEP_BYPASS;

@@ -32,6 +32,7 @@ static void own_prefetch(struct spht_whatif *w, const struct spht_step *s)
 {
 	struct spht_mmu_page *p = &w->mmu.pages[s->page];
 	const struct recorded rec = recorded_prefetch(w, s);
+	uint64_t rest = rec.set;
 	unsigned int base = s->index & ~(w->c->window - 1), end = base + w->c->window;
 	unsigned int trail = base;
 
@@ -70,6 +71,13 @@ static void own_prefetch(struct spht_whatif *w, const struct spht_step *s)
 			w->pages[s->page].ready_ns[i] = w->now_ns;
 		spht_w_list(w, s->table, s->page);
 		w->acc->divergence++;
+	}
+	/* A wider group can end before it comes to what the recorded one brought. */
+	for (; rest; rest &= rest - 1) {
+		unsigned int i = (s->index & ~63u) + (unsigned int)__builtin_ctzll(rest);
+
+		if (!spht_bit(p->present, i))
+			spht_w_lack(w, s->page, i);
 	}
 }
 

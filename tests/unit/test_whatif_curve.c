@@ -5,9 +5,8 @@
  */
 #include "what_if_script.h"
 
-static const struct script ask_8[] = {{VPN(1, 1), VPN(1, 8), false}, {0, 0, false}};
-static const struct script watch_9[] = {{VPN(1, 9), VPN(1, 9), true}, {0, 0, false}};
-static const struct script ask_9[] = {{VPN(1, 9), VPN(1, 9), false}, {0, 0, false}};
+static const struct script ask_8[] = {{VPN(1, 1), VPN(1, 8)}, {0, 0}};
+static const struct script ask_9[] = {{VPN(1, 9), VPN(1, 9)}, {0, 0}};
 
 static struct whatif free_exits(struct rig *r)
 {
@@ -104,7 +103,7 @@ static void entry_that_nobody_asked_for_or_that_is_not_there_counts_nowhere(void
 static void first_of_two_requests_counts_unless_a_zap_came_between(void **unused)
 {
 	static const struct script twice[] = {
-		{VPN(1, 1), VPN(1, 8), false}, {VPN(1, 2), VPN(1, 8), false}, {0, 0, false}};
+		{VPN(1, 1), VPN(1, 8)}, {VPN(1, 2), VPN(1, 8)}, {0, 0}};
 
 	(void)unused;
 	for (unsigned int zap = 0; zap <= 1; zap++) {
@@ -155,12 +154,12 @@ static void entry_that_is_stored_later_counts_from_its_store_if_it_is_watched(vo
 		w.costs.lead_ns[0] = w.costs.lead_ns[1] = c[i].lead;
 		w.costs.helper_watch_ns = 10 * LONG_NS;
 		w.costs.helper_poll_ns = 1;
-		a = run_script(&w, watch_9, INFERRED);
+		a = run_watching(&w, ask_9, INFERRED);
 		assert_slack(&a, (int64_t)c[i].slack);
 		/* Where nobody waits it is refused, however slow the guest is. */
 		a = run_script(&w, ask_9, INFERRED);
 		assert_slack(&a, -1);
-		a = run_script(&w, watch_9, STRICT);
+		a = run_watching(&w, ask_9, STRICT);
 		assert_slack(&a, -1);
 		rig_close(&r);
 	}

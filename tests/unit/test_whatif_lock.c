@@ -125,7 +125,7 @@ static void guest_faults_and_mmio_do_not_take_the_lock(void **unused)
 
 static void avoided_fault_takes_no_lock_and_the_other_vcpu_does_not_wait(void **unused)
 {
-	static const struct script ask[] = {{VPN(1, 0), VPN(1, 1), false}, {0, 0, false}};
+	static const struct script ask[] = {{VPN(1, 0), VPN(1, 1)}, {0, 0}};
 	struct spht_account a;
 	struct whatif w;
 	struct rig r;
@@ -145,11 +145,9 @@ static void avoided_fault_takes_no_lock_and_the_other_vcpu_does_not_wait(void **
  * A vCPU faults on page 1, for which the helper is asked for one page or for three; @gap
  * later it faults on @page, and much later on all that were asked for.
  */
-static const struct script ask_one[] = {{VPN(1, 1), VPN(1, 8), false}, {0, 0, false}};
-static const struct script ask_three[] = {{VPN(1, 1), VPN(1, 8), false},
-					  {VPN(1, 1), VPN(1, 9), false},
-					  {VPN(1, 1), VPN(1, 10), false},
-					  {0, 0, false}};
+static const struct script ask_one[] = {{VPN(1, 1), VPN(1, 8)}, {0, 0}};
+static const struct script ask_three[] = {
+	{VPN(1, 1), VPN(1, 8)}, {VPN(1, 1), VPN(1, 9)}, {VPN(1, 1), VPN(1, 10)}, {0, 0}};
 
 static struct whatif helper_and_vcpu(struct rig *r, uint64_t gap, unsigned int page)
 {
@@ -234,7 +232,7 @@ static void late_build_of_the_very_entry_is_waited_for_as_well(void **unused)
 
 static void page_that_is_made_is_made_under_the_lock(void **unused)
 {
-	static const struct script other[] = {{VPN(1, 1), VPN(2, 6), false}, {0, 0, false}};
+	static const struct script other[] = {{VPN(1, 1), VPN(2, 6)}, {0, 0}};
 	struct spht_account a;
 	struct whatif w;
 	struct rig r;
@@ -381,11 +379,11 @@ static struct whatif two_askers(struct rig *r)
 	return locked(r);
 }
 
-static const struct script two_each[] = {{VPN(1, 1), VPN(1, 8), false},
-					 {VPN(1, 1), VPN(1, 9), false},
-					 {VPN(1, 2), VPN(1, 10), false},
-					 {VPN(1, 2), VPN(1, 11), false},
-					 {0, 0, false}};
+static const struct script two_each[] = {{VPN(1, 1), VPN(1, 8)},
+					 {VPN(1, 1), VPN(1, 9)},
+					 {VPN(1, 2), VPN(1, 10)},
+					 {VPN(1, 2), VPN(1, 11)},
+					 {0, 0}};
 
 static void helper_of_a_vcpu_has_a_queue_of_its_own(void **unused)
 {
@@ -411,7 +409,7 @@ static void helper_of_a_vcpu_has_a_queue_of_its_own(void **unused)
 static void what_one_vcpus_helper_has_in_hand_is_a_duplicate_to_the_other(void **unused)
 {
 	static const struct script same[] = {
-		{VPN(1, 1), VPN(1, 8), false}, {VPN(1, 2), VPN(1, 8), false}, {0, 0, false}};
+		{VPN(1, 1), VPN(1, 8)}, {VPN(1, 2), VPN(1, 8)}, {0, 0}};
 	struct rig r;
 	struct whatif w = two_askers(&r);
 	struct spht_account a;

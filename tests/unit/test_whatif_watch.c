@@ -127,18 +127,17 @@ static void what_is_not_watched_is_read_once(void **unused)
 {
 	struct rig r;
 	struct whatif w = refault_after(&r, LONG_NS, LONG_NS / 2, 200);
-	static const struct script request[] = {{VPN(1, 9), VPN(1, 9), false}, {0, 0, 0}};
-	static const struct script watch[] = {{VPN(1, 9), VPN(1, 9), true}, {0, 0, 0}};
-	struct spht_account a = run_script(&w, request, INFERRED);
+	static const struct script ask[] = {{VPN(1, 9), VPN(1, 9)}, {0, 0}};
+	struct spht_account a = run_script(&w, ask, INFERRED);
 
 	(void)unused;
 	assert_int_equal(a.illegal, 1);
 	assert_int_equal(a.helper_busy_ns, 200);
 	assert_int_equal(a.watched_ns, 0);
-	a = run_script(&w, watch, INFERRED);
+	a = run_watching(&w, ask, INFERRED);
 	assert_int_equal(a.used_timely, 1);
 	w.costs.helper_watch_ns = 0; /* nobody watches */
-	a = run_script(&w, watch, INFERRED);
+	a = run_watching(&w, ask, INFERRED);
 	assert_int_equal(a.illegal, 1);
 	assert_int_equal(a.helper_busy_ns, 200);
 	rig_close(&r);

@@ -15,10 +15,10 @@
 /* A heuristic that asks for a page at each fault on another: the test's script. */
 struct script {
 	uint64_t at, ask;
-	bool watch; /* and waits for its entry */
 };
 
 static const struct script *script;
+static bool script_watches; /* and waits for the entries */
 
 static inline void scripted(void *state, const int64_t *params, const struct spht_fault *fault,
 			    struct spht_host *host)
@@ -26,10 +26,8 @@ static inline void scripted(void *state, const int64_t *params, const struct sph
 	(void)state;
 	(void)params;
 	for (const struct script *s = script; s->at; s++)
-		if (s->at == fault->vpn && s->watch)
-			spht_watch(host, fault->space, s->ask);
-		else if (s->at == fault->vpn)
-			spht_request(host, fault->space, s->ask);
+		if (s->at == fault->vpn)
+			(script_watches ? spht_watch : spht_request)(host, fault->space, s->ask);
 }
 
 static const struct spht_heuristic script_heuristic = {
@@ -48,6 +46,17 @@ static inline struct spht_account run_script(const struct whatif *w, const struc
 
 	script = s;
 	return run_spec(w, &spec, world);
+}
+
+static inline struct spht_account run_watching(const struct whatif *w, const struct script *s,
+					       enum spht_world world)
+{
+	struct spht_account a;
+
+	script_watches = true;
+	a = run_script(w, s, world);
+	script_watches = false;
+	return a;
 }
 
 /*
