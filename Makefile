@@ -115,7 +115,7 @@ UNIT_TESTS := tests/unit/test_record_perfdata_order.c \
 	tests/unit/test_whatif.c tests/unit/test_whatif_time.c tests/unit/test_whatif_books.c \
 	tests/unit/test_whatif_curve.c tests/unit/test_whatif_guest.c \
 	tests/unit/test_whatif_kvm.c tests/unit/test_whatif_lock.c \
-	tests/unit/test_whatif_patterns.c tests/unit/test_whatif_watch.c \
+	tests/unit/test_whatif_patterns.c tests/unit/test_whatif_speedup.c tests/unit/test_whatif_watch.c \
 	tests/unit/test_roi.c tests/unit/test_oracle.c
 # What several of them share.
 UNIT_LIB_SRCS := tests/unit/trace_util.c tests/unit/kvm_sim.c

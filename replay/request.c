@@ -178,12 +178,33 @@ bool spht_request_take(struct spht_whatif *w, struct spht_team *t, struct spht_r
 	return true;
 }
 
+/* The time between two looks at an entry: one after the other is looked at. */
+static uint64_t poll_period(const struct spht_whatif *w, const struct spht_team *t)
+{
+	uint64_t ns = spht_w_cost(w, w->c->costs->helper_poll_ns) *
+		      (t->watched.live ? t->watched.live : 1);
+
+	return ns ? ns : 1;
+}
+
+/* Looks at each watched entry until @ns: fewer, the more there are. */
+static void count_looks(const struct spht_whatif *w, struct spht_team *t, uint64_t ns)
+{
+	if (ns <= t->looked_ns)
+		return;
+	if (t->watched.live)
+		t->looks += ((ns - t->looked_ns) << SPHT_W_LOOK_SHIFT) / poll_period(w, t);
+	t->looked_ns = ns;
+}
+
 bool spht_request_watch(struct spht_whatif *w, struct spht_team *t, const struct spht_request *q,
 			uint32_t table, uint64_t ns)
 {
 	struct spht_request r = *q;
 
 	ring_trim(&t->watched);
+	count_looks(w, t, ns);
+	r.looks = t->looks;
 	r.t_ns = ns;
 	r.until_ns = ns + w->c->costs->helper_watch_ns;
 	r.table = table;
@@ -195,21 +216,14 @@ bool spht_request_watch(struct spht_whatif *w, struct spht_team *t, const struct
 	return true;
 }
 
-/* The time between two looks at an entry: one after the other is looked at. */
-static uint64_t poll_period(const struct spht_whatif *w, const struct spht_team *t)
-{
-	uint64_t ns = w->c->costs->helper_poll_ns * (t->watched.live ? t->watched.live : 1);
-
-	return ns ? ns : 1;
-}
-
 /* Watching is work: @q has been looked at again and again until @ns. */
 static void unwatch(struct spht_whatif *w, struct spht_team *t, struct spht_request *q, uint64_t ns)
 {
 	struct spht_account *book = spht_w_book(w, q->outside);
-	uint64_t looks = ns > q->t_ns ? (ns - q->t_ns) / poll_period(w, t) : 0;
 
-	book->helper_busy_ns += looks * w->c->costs->helper_read_ns;
+	count_looks(w, t, ns);
+	book->helper_busy_ns += ((t->looks - q->looks) >> SPHT_W_LOOK_SHIFT) *
+				spht_w_cost(w, w->c->costs->helper_read_ns);
 	book->watched_ns += ns > q->t_ns ? ns - q->t_ns : 0;
 	q->dead = true;
 	t->watched.live--;

@@ -37,6 +37,7 @@ struct spht_request {
 	uint64_t space, vpn;
 	uint64_t t_ns; /* when it can be taken up; watched: when it was first looked for */
 	uint64_t until_ns; /* watched: when the helper gives up */
+	uint64_t looks; /* watched: of the team's, when it began */
 	uint32_t page; /* SPHT_NO_ID: no path known when it was asked for */
 	uint32_t table; /* watched: of the guest's entry */
 	uint16_t index;
@@ -70,7 +71,11 @@ struct spht_team {
 	struct spht_ring queue, watched;
 	struct spht_worker *workers;
 	uint32_t nr_workers;
+	/* At one entry that is watched all the time, until @looked_ns; fixed point. */
+	uint64_t looks, looked_ns;
 };
+
+#define SPHT_W_LOOK_SHIFT 16
 
 /* A vCPU's virtual time. */
 struct spht_wvcpu {

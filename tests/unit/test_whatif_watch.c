@@ -314,6 +314,24 @@ static void many_watched_entries_are_looked_at_one_after_the_other(void **unused
 	}
 }
 
+static void looks_at_many_are_no_more_than_at_one(void **unused)
+{
+	struct rig r;
+	struct whatif w = refault_after(&r, LONG_NS, 0, 100);
+	struct spht_account a;
+
+	(void)unused;
+	w.costs.helper_watch_ns = 15000;
+	w.costs.helper_read_ns = 1;
+	a = run(&w, "prefault", INFERRED);
+	assert_int_equal(a.helper_busy_ns, 1 + 150);
+	a = run(&w, "prefault:around=16", INFERRED);
+	assert_int_equal(a.watched_ns, 15 * 15000);
+	/* 15 first looks, and one in 100 for 15000 and the 15 between the first and the last. */
+	assert_in_range(a.helper_busy_ns, 15 + 150 - 15, 15 + 151);
+	rig_close(&r);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -328,6 +346,7 @@ int main(void)
 		cmocka_unit_test(who_asks_again_for_what_is_watched_is_told_that_it_is),
 		cmocka_unit_test(watched_entries_take_their_place_in_the_queue),
 		cmocka_unit_test(many_watched_entries_are_looked_at_one_after_the_other),
+		cmocka_unit_test(looks_at_many_are_no_more_than_at_one),
 	};
 
 	return cmocka_run_group_tests_name("what-if: watch", tests, NULL, NULL);
