@@ -146,7 +146,7 @@ RECORD_TOOLS := $(if $(HAVE_RECORD),$(patsubst tests/tools/%.c,$(BUILD)/tests/%,
 
 # The guest of the live tests, and its VMM: x86-64 machine code, KVM's own interface.
 LIVE_SRCS := $(if $(filter x86_64,$(shell uname -m)),tests/live/vmm.c tests/live/patterns.c \
-	tests/live/guest.c)
+	calibrate/die.c calibrate/guest.c calibrate/vm.c)
 VMM := $(if $(LIVE_SRCS),$(BUILD)/tests/vmm)
 
 all: programs

@@ -4,7 +4,7 @@
 
 #include <stdbool.h>
 
-#include "tests/live/guest.h"
+#include "calibrate/guest.h"
 
 /* What the guest does, and the exits that KVM must take for it.  tests/live/README. */
 

@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
 
-#include "tests/live/guest.h"
+#include "calibrate/die.h"
+#include "calibrate/guest.h"
 
 /*
  * The guest's code.  rsi: next entry of the script; r8: restarts.  rcx holds what
@@ -24,6 +24,8 @@ __asm__(".pushsection .rodata\n"
 	"	je	2f\n"
 	"	cmp	$2, %eax\n"
 	"	je	3f\n"
+	"	cmp	$4, %eax\n"
+	"	je	4f\n"
 	"	inc	%r8\n"
 	"	mov	%rdi, %rsi\n"
 	"	jmp	1b\n"
@@ -37,6 +39,12 @@ __asm__(".pushsection .rodata\n"
 	"	dec	%rcx\n"
 	"	jnz	3b\n"
 	"	jmp	1b\n"
+	"4:	lfence\n"
+	"	rdtsc\n"
+	"	shl	$32, %rdx\n"
+	"	or	%rdx, %rax\n"
+	"	mov	%rax, (%rdi)\n"
+	"	jmp	1b\n"
 	"guest_code_end:\n"
 	".popsection\n");
 
@@ -48,8 +56,7 @@ static void *memory(void *p)
 {
 	if (p && p != MAP_FAILED)
 		return p;
-	fprintf(stderr, "vmm: no memory for the guest\n");
-	exit(1);
+	die("no memory for the guest");
 }
 
 uint64_t guest_pages(struct guest *g, uint64_t nr, uint64_t align)
@@ -71,6 +78,7 @@ void guest_open(struct guest *g, uint64_t bytes)
 	uint64_t code;
 
 	memset(g, 0, sizeof(*g));
+	g->bytes = bytes;
 	g->mem = memory(mmap(NULL, bytes, PROT_READ | PROT_WRITE,
 			     MAP_SHARED | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0));
 	/* Large host pages would make KVM fill 2 MiB with one fault; not every kernel has them. */
@@ -132,6 +140,11 @@ void guest_command(struct guest *g, enum guest_command command)
 	guest_write(g, MMIO_GVA + (COMMAND_GPA - MMIO_GPA), 1, 0, command);
 }
 
+void guest_stamp(struct guest *g, uint64_t gva)
+{
+	add(g, (struct guest_op){OP_STAMP, gva, 0, 0, 0, {0}});
+}
+
 void guest_restart(struct guest *g)
 {
 	add(g, (struct guest_op){OP_RESTART, SCRIPT_GVA, 0, 0, 0, {0}});
@@ -147,4 +160,10 @@ void guest_finish(struct guest *g)
 	gpa = guest_pages(g, g->script_pages, PAGE);
 	memcpy(g->mem + gpa, g->ops, bytes);
 	guest_map(g, SCRIPT_GVA, gpa, g->script_pages, GPTE_DIRTY);
+}
+
+void guest_close(struct guest *g)
+{
+	munmap(g->mem, g->bytes);
+	free(g->ops);
 }

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-#ifndef SPHT_LIVE_GUEST_H
-#define SPHT_LIVE_GUEST_H
+#ifndef SPHT_GUEST_CODE_H
+#define SPHT_GUEST_CODE_H
 
 #include <stddef.h>
 #include <stdint.h>
@@ -40,9 +40,10 @@ enum guest_command {
 	COMMAND_END, /* nothing more */
 	COMMAND_FLUSH, /* load CR3 anew */
 	COMMAND_ZAP, /* take the memory slot away and give it back */
+	COMMAND_NONE, /* of those above */
 };
 
-enum guest_op_kind { OP_READ = 1, OP_WRITE, OP_RESTART };
+enum guest_op_kind { OP_READ = 1, OP_WRITE, OP_RESTART, OP_STAMP };
 
 /* As the code reads it. */
 struct guest_op {
@@ -56,6 +57,7 @@ struct guest_op {
 
 struct guest {
 	uint8_t *mem; /* gpa 0 is mem[0] */
+	uint64_t bytes; /* of mem */
 	uint64_t used; /* bytes from gpa 0 that are in use */
 	uint64_t cr3;
 	uint64_t tables; /* pages of page tables */
@@ -80,8 +82,12 @@ void guest_map(struct guest *g, uint64_t gva, uint64_t gpa, uint64_t nr, uint64_
 void guest_read(struct guest *g, uint64_t gva, uint64_t count, uint64_t stride);
 void guest_write(struct guest *g, uint64_t gva, uint64_t count, uint64_t stride, uint64_t value);
 void guest_command(struct guest *g, enum guest_command command);
+/* Stores the time stamp counter, when all before is done, to @gva. */
+void guest_stamp(struct guest *g, uint64_t gva);
 /* From here on the script is as from its beginning; counted in a register. */
 void guest_restart(struct guest *g);
+/* Gives the memory back. */
+void guest_close(struct guest *g);
 /* Puts the script into guest memory.  Nothing can be added after it. */
 void guest_finish(struct guest *g);
 
