@@ -82,6 +82,12 @@ REPLAY_LIB_SRCS := replay/heuristic_spec.c replay/thread.c replay/order.c replay
 	replay/kvmstats.c replay/recording.c replay/pool.c replay/run.c replay/row.c \
 	replay/csv.c replay/text.c
 REPLAY_SRCS := replay/spht-replay.c
+# Measures the machine it runs on; x86-64, as what is modelled.
+CALIBRATE_SRCS := $(if $(filter x86_64,$(shell uname -m)),calibrate/spht-calibrate.c \
+	calibrate/cost.c calibrate/die.c calibrate/faults.c calibrate/guest.c calibrate/host.c \
+	calibrate/kvm-report.c calibrate/lead-report.c calibrate/lead.c calibrate/machine.c \
+	calibrate/pair.c calibrate/poll.c calibrate/profile.c calibrate/script.c \
+	calibrate/stats.c calibrate/tracing.c calibrate/vm.c)
 RECORD_SRCS := collector/spht-record.c collector/options.c collector/message.c collector/settings.c collector/input.c \
 	collector/output.c collector/child.c collector/import.c collector/import-report.c \
 	collector/tracedat.c collector/types.c collector/tracedat-plan.c \
@@ -116,11 +122,13 @@ UNIT_TESTS := tests/unit/test_record_perfdata_order.c \
 	tests/unit/test_whatif_curve.c tests/unit/test_whatif_guest.c \
 	tests/unit/test_whatif_kvm.c tests/unit/test_whatif_lock.c \
 	tests/unit/test_whatif_patterns.c tests/unit/test_whatif_speedup.c tests/unit/test_whatif_watch.c \
-	tests/unit/test_roi.c tests/unit/test_oracle.c
+	tests/unit/test_roi.c tests/unit/test_oracle.c \
+	$(if $(CALIBRATE_SRCS),tests/unit/test_calibrate.c)
 # What several of them share.
 UNIT_LIB_SRCS := tests/unit/trace_util.c tests/unit/kvm_sim.c
 
-MAN1 := $(wildcard docs/spht-trace.1 docs/spht-replay.1 docs/spht-record.1)
+MAN1 := $(wildcard docs/spht-trace.1 docs/spht-replay.1 docs/spht-record.1 \
+	docs/spht-calibrate.1)
 MAN5 := $(wildcard docs/spht-trace.5)
 
 objs = $(patsubst %.c,$(BUILD)/%.o,$(1))
@@ -131,7 +139,7 @@ RECORD_LIB := $(if $(HAVE_RECORD),$(if $(RECORD_SRCS),$(BUILD)/libcollector.a))
 
 # A program whose list is empty is not there yet.
 PROGRAMS := $(if $(TRACE_TOOL_SRCS),$(BUILD)/spht-trace) $(if $(REPLAY_SRCS),$(BUILD)/spht-replay) \
-	$(if $(RECORD_LIB),$(BUILD)/spht-record)
+	$(if $(CALIBRATE_SRCS),$(BUILD)/spht-calibrate) $(if $(RECORD_LIB),$(BUILD)/spht-record)
 
 UNIT_RECORD := $(filter tests/unit/test_record_%,$(UNIT_TESTS))
 UNIT_PLAIN := $(filter-out $(UNIT_RECORD),$(UNIT_TESTS))
@@ -245,6 +253,10 @@ $(BUILD)/spht-trace: $(call objs,$(TRACE_TOOL_SRCS)) $(TRACES_LIB)
 $(BUILD)/spht-replay: $(call objs,$(REPLAY_SRCS)) $(REPLAY_LIB) $(TRACES_LIB)
 	$(link)
 
+# Asks the replayer's library for the built-in profile; never the other way round.
+$(BUILD)/spht-calibrate: $(call objs,$(CALIBRATE_SRCS)) $(REPLAY_LIB) $(TRACES_LIB)
+	$(link)
+
 $(BUILD)/spht-record: EXTRA_LIBS = $(RECORD_LIBS)
 $(BUILD)/spht-record: $(call objs,$(RECORD_SRCS)) $(TRACES_LIB)
 	$(link)
@@ -260,6 +272,9 @@ $(VMM): $(call objs,$(LIVE_SRCS))
 $(patsubst %.c,$(BUILD)/%,$(UNIT_PLAIN)): EXTRA_LIBS = $(TEST_LIBS)
 $(patsubst %.c,$(BUILD)/%,$(UNIT_PLAIN)): %: %.o $(call objs,$(UNIT_LIB_SRCS)) $(REPLAY_LIB) $(TRACES_LIB)
 	$(link)
+
+$(BUILD)/tests/unit/test_calibrate: $(call objs,calibrate/die.c calibrate/profile.c \
+	calibrate/stats.c)
 
 $(patsubst %.c,$(BUILD)/%,$(UNIT_RECORD)): EXTRA_LIBS = $(TEST_LIBS) $(RECORD_LIBS)
 $(patsubst %.c,$(BUILD)/%,$(UNIT_RECORD)): %: %.o $(call objs,$(UNIT_LIB_SRCS)) \
@@ -318,7 +333,8 @@ install: all
 	$(INSTALL) -m 0644 heuristics/heuristic.h $(DESTDIR)$(includedir)/spht
 
 uninstall:
-	rm -f $(addprefix $(DESTDIR)$(bindir)/,spht-trace spht-replay spht-record)
+	rm -f $(addprefix $(DESTDIR)$(bindir)/,spht-trace spht-replay spht-record \
+		spht-calibrate)
 	rm -f $(addprefix $(DESTDIR)$(mandir)/man1/,$(notdir $(MAN1)))
 	rm -f $(addprefix $(DESTDIR)$(mandir)/man5/,$(notdir $(MAN5)))
 	rm -f $(DESTDIR)$(includedir)/spht/heuristic.h
@@ -334,6 +350,6 @@ FORCE:
 	format-check lab check-lab bench install uninstall clean FORCE
 
 -include $(patsubst %.c,$(BUILD)/%.d,$(TRACES_SRCS) $(TRACE_TOOL_SRCS) $(REPLAY_LIB_SRCS) \
-	$(REPLAY_SRCS) $(RECORD_SRCS) $(HEURISTIC_SRCS) $(UNIT_TESTS) $(UNIT_LIB_SRCS) \
+	$(REPLAY_SRCS) $(CALIBRATE_SRCS) $(RECORD_SRCS) $(HEURISTIC_SRCS) $(UNIT_TESTS) $(UNIT_LIB_SRCS) \
 	$(LIVE_SRCS) $(wildcard tests/tools/*.c)) \
 	$(BUILD)/heuristics/table.d $(BUILD)/replay/costs-default.d
