@@ -81,13 +81,15 @@ REPLAY_LIB_SRCS := replay/heuristic_spec.c replay/thread.c replay/order.c replay
 	replay/whatif-rules.c replay/lock.c replay/curve.c replay/kvm.c replay/roi.c \
 	replay/kvmstats.c replay/recording.c replay/pool.c replay/run.c replay/row.c \
 	replay/csv.c replay/text.c
-REPLAY_SRCS := replay/spht-replay.c
+REPLAY_SRCS := replay/spht-replay.c replay/calibrate.c
 # Measures the machine it runs on; x86-64, as what is modelled.
-CALIBRATE_SRCS := $(if $(filter x86_64,$(shell uname -m)),calibrate/spht-calibrate.c \
-	calibrate/cost.c calibrate/die.c calibrate/faults.c calibrate/guest.c calibrate/host.c \
-	calibrate/kvm-report.c calibrate/lead-report.c calibrate/lead.c calibrate/machine.c \
-	calibrate/pair.c calibrate/poll.c calibrate/profile.c calibrate/script.c \
-	calibrate/stats.c calibrate/tracing.c calibrate/vm.c)
+ifeq ($(shell uname -m),x86_64)
+CALIBRATE_SRCS := calibrate/spht-calibrate.c calibrate/cost.c calibrate/die.c calibrate/faults.c \
+	calibrate/guest.c calibrate/host.c calibrate/kvm-report.c calibrate/lead-report.c \
+	calibrate/lead.c calibrate/machine.c calibrate/pair.c calibrate/poll.c \
+	calibrate/profile.c calibrate/script.c calibrate/stats.c calibrate/tracing.c \
+	calibrate/vm.c
+endif
 RECORD_SRCS := collector/spht-record.c collector/options.c collector/message.c collector/settings.c collector/input.c \
 	collector/output.c collector/child.c collector/import.c collector/import-report.c \
 	collector/tracedat.c collector/types.c collector/tracedat-plan.c \
@@ -122,8 +124,10 @@ UNIT_TESTS := tests/unit/test_record_perfdata_order.c \
 	tests/unit/test_whatif_curve.c tests/unit/test_whatif_guest.c \
 	tests/unit/test_whatif_kvm.c tests/unit/test_whatif_lock.c \
 	tests/unit/test_whatif_patterns.c tests/unit/test_whatif_speedup.c tests/unit/test_whatif_watch.c \
-	tests/unit/test_roi.c tests/unit/test_oracle.c \
-	$(if $(CALIBRATE_SRCS),tests/unit/test_calibrate.c)
+	tests/unit/test_roi.c tests/unit/test_oracle.c
+ifneq ($(CALIBRATE_SRCS),)
+UNIT_TESTS += tests/unit/test_calibrate.c
+endif
 # What several of them share.
 UNIT_LIB_SRCS := tests/unit/trace_util.c tests/unit/kvm_sim.c
 

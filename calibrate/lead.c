@@ -14,13 +14,14 @@
 #include "calibrate/die.h"
 #include "calibrate/lead.h"
 
-#define PAGE    4096ull
-#define GROUP   16u /* pages that fault-around maps at once */
-#define BATCH   1024u /* touches from one mapping to the next */
-#define WARM_UP 2u /* batches that do not count */
-/* A touch that takes longer was interrupted; the flush for a copy takes up to half of it. */
-#define MAX_NS  60000.0
-#define PINGS   20000u
+#define PAGE        4096ull
+#define GROUP       16u /* pages that fault-around maps at once */
+#define BATCH       1024u /* touches from one mapping to the next */
+#define WARM_UP     2u /* batches that do not count */
+/* What takes longer was interrupted; the flush for a copy takes up to half of the former. */
+#define MAX_NS      60000.0
+#define MAX_LEAD_NS 20000.0
+#define PINGS       20000u
 
 const char *const lead_kind_names[LEAD_KIND_NR] = {"anonymous", "copy-on-write", "file",
 						   "fault-around"};
@@ -188,7 +189,7 @@ static bool sample(struct run *run, char *page, struct interval *lead, double *w
 		return false;
 	lead->hi = clip(ns_of(run->m, use - (double)from), *fault);
 	lead->lo = clip(ns_of(run->m, use - (double)to), *fault);
-	return true;
+	return lead->hi <= MAX_LEAD_NS;
 }
 
 static void histogram(struct density *d, const struct interval *v, size_t nr, bool hi)

@@ -10,6 +10,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "replay/calibrate.h"
 #include "replay/report.h"
 #include "version.h"
 
@@ -70,6 +71,8 @@ static const char usage_text[] =
 	"  --explain                         the fidelity matrices\n"
 	"  --timing                          wall and CPU time and peak memory, on stderr\n"
 	"  --quiet                           no report\n"
+	"  --calibrate[=FILE]                alone: measure this machine, write a cost profile\n"
+	"                                    to FILE or stdout (spht-calibrate)\n"
 	"  --help, --version\n"
 	"\n"
 	"FILE '-' is stdin; --csv=- and --json=- write to stdout instead of the report.\n"
@@ -183,6 +186,7 @@ enum {
 	OPT_ROI,
 	OPT_MEMORY,
 	OPT_WARMUP,
+	OPT_CALIBRATE,
 	OPT_HELP,
 	OPT_VERSION,
 };
@@ -212,6 +216,7 @@ static const struct option options[] = {
 	{"memory", required_argument, NULL, OPT_MEMORY},
 	{"roi", required_argument, NULL, OPT_ROI},
 	{"warmup", required_argument, NULL, OPT_WARMUP},
+	{"calibrate", optional_argument, NULL, OPT_CALIBRATE},
 	{"help", no_argument, NULL, OPT_HELP},
 	{"version", no_argument, NULL, OPT_VERSION},
 	{NULL, 0, NULL, 0},
@@ -391,6 +396,12 @@ static int parse_args(struct args *a, int argc, char **argv)
 		return EXIT_INPUT;
 	}
 	while ((opt = getopt_long(argc, argv, "j:", options, NULL)) >= 0) {
+		if (opt == OPT_CALIBRATE && (argc != 2 || (optarg && !*optarg)))
+			return usage_error("--calibrate[=FILE] stands alone");
+		if (opt == OPT_CALIBRATE) {
+			spht_calibrate(optarg ? optarg : "-");
+			return EXIT_INPUT;
+		}
 		ret = one_option(a, opt, optarg);
 		if (ret)
 			return ret;

@@ -47,11 +47,11 @@ help_of()
 	esac
 }
 
-for prog in "$SPHT_TRACE" "$SPHT_REPLAY" "$SPHT_RECORD"; do
+for prog in "$SPHT_TRACE" "$SPHT_REPLAY" "$SPHT_RECORD" "$SPHT_CALIBRATE"; do
 	name=$(basename "$prog")
 	page=docs/$name.1
-	if [ "$name" = spht-record ] && [ ! -x "$prog" ]; then
-		skip "$name.1 has the options of $name --help" "spht-record is not built here"
+	if [ ! -x "$prog" ] && [ "$name" != spht-replay ] && [ "$name" != spht-trace ]; then
+		skip "$name.1 has the options of $name --help" "$name is not built here"
 		continue
 	fi
 	check "$name --help succeeds" help_of "$prog" || continue
@@ -72,7 +72,8 @@ for prog in "$SPHT_TRACE" "$SPHT_REPLAY" "$SPHT_RECORD"; do
 	check "every option that $name.1 describes stands in --help" none "$T/bad"
 done
 
-for page in docs/spht-trace.1 docs/spht-replay.1 docs/spht-record.1 docs/spht-trace.5; do
+for page in docs/spht-trace.1 docs/spht-replay.1 docs/spht-record.1 docs/spht-calibrate.1 \
+	docs/spht-trace.5; do
 	if command -v mandoc >/dev/null; then
 		check "mandoc finds no fault with $page" mandoc -Tlint -Wwarning "$page"
 	else
@@ -114,7 +115,7 @@ readme_command()
 		return 0
 	fi
 	case $name in
-	spht-trace | spht-replay | spht-record) ;;
+	spht-trace | spht-replay | spht-record | spht-calibrate) ;;
 	*)
 		echo "there is no program $name" >&2
 		return 1

@@ -35,7 +35,7 @@ else
 fi
 
 # Lists are explicit; a file that none of them names is neither built nor run.
-for file in traces/*.c replay/*.c collector/*.c tests/unit/test_*.c; do
+for file in traces/*.c replay/*.c collector/*.c calibrate/*.c tests/unit/test_*.c; do
 	[ ! -e "$file" ] || grep -qE "(^|[ 	])$file( |\$)" Makefile || echo "$file"
 done >"$T/unlisted"
 check "the Makefile lists every C file" diff /dev/null "$T/unlisted"

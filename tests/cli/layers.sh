@@ -2,8 +2,8 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 #
 # Who may lean on whom: heuristics/ see heuristic.h only, traces/ sees nobody,
-# collector/ and replay/ see traces/ and never each other, and only collector/
-# is linked with the trace-cmd libraries.
+# collector/ and replay/ see traces/ and never each other, calibrate/ sees replay/
+# and nobody sees it, and only collector/ is linked with the trace-cmd libraries.
 # shellcheck source=tests/cli/lib.sh
 . "$(dirname "$0")/lib.sh"
 cd "$TOP" || exit 1
@@ -82,7 +82,10 @@ check "replay/ includes replay/, heuristics/ and traces/ only" none "$T/bad"
 sees collector collector traces generated
 check "collector/ includes collector/ and traces/ only" none "$T/bad"
 
-for room in traces replay heuristics; do
+sees calibrate calibrate replay traces generated
+check "calibrate/ includes calibrate/, replay/ and traces/ only" none "$T/bad"
+
+for room in traces replay heuristics calibrate; do
 	includes "$room" | grep -E '<(tracefs|traceevent|event-parse|trace-cmd|trace-seq|kbuffer)' \
 		>"$T/bad"
 	check "$room/ includes no header of the trace-cmd libraries" none "$T/bad"

@@ -25,6 +25,7 @@ esac
 SPHT_TRACE=${SPHT_TRACE:-$BUILD/spht-trace}
 SPHT_REPLAY=${SPHT_REPLAY:-$BUILD/spht-replay}
 SPHT_RECORD=${SPHT_RECORD:-$BUILD/spht-record}
+SPHT_CALIBRATE=${SPHT_CALIBRATE:-$BUILD/spht-calibrate}
 SPHT_MKTRACE=${SPHT_MKTRACE:-$BUILD/tests/mktrace}
 SPHT_TRACEDAT_CSV=${SPHT_TRACEDAT_CSV:-$BUILD/tests/tracedat-csv}
 # Recordings too large for the repository; empty where there are none.
@@ -32,7 +33,7 @@ SHARED=${SHARED-}
 if [ -z "$SHARED" ] && [ -d "$TOP/../shared" ]; then
 	SHARED=$(cd "$TOP/../shared" && pwd)
 fi
-export TOP BUILD SHARED SPHT_TRACE SPHT_REPLAY SPHT_RECORD SPHT_MKTRACE SPHT_TRACEDAT_CSV
+export TOP BUILD SHARED SPHT_TRACE SPHT_REPLAY SPHT_RECORD SPHT_CALIBRATE SPHT_MKTRACE SPHT_TRACEDAT_CSV
 # 1 under make check-asan, where everything is several times slower: a script
 # may do less of the same then, and skips what only repeats the plain run.
 SPHT_SANITIZED=${SPHT_SANITIZED-}
