@@ -6,7 +6,7 @@
 #include "calibrate/lead-report.h"
 
 #define MAX_RUNS   64u
-#define TRIES      4u /* runs that are tried for each that is wanted */
+#define TRIES      2u /* runs that are tried for each that is wanted */
 /* ns for a line that the other CPU has written: another core, and a cache that both have. */
 #define LEAST_LINE 20.0
 #define MOST_LINE  60.0
