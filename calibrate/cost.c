@@ -21,11 +21,6 @@ static double quantile(const struct cost *c, double q)
 
 double cost_value(const struct cost *c)
 {
-	return quantile(c, 0.5);
-}
-
-double cost_least(const struct cost *c)
-{
 	return quantile(c, 0);
 }
 

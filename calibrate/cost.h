@@ -16,9 +16,8 @@ struct cost {
 
 /* Adds a run: the median of @v, @nr > 0 values, which are sorted by it. */
 void cost_add(struct cost *c, double *v, size_t nr);
-/* Median of the runs, their least and their most. */
+/* The least of the runs: what else the machine does only adds. */
 double cost_value(const struct cost *c);
-double cost_least(const struct cost *c);
 double cost_most(const struct cost *c);
 
 #endif

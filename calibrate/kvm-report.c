@@ -80,8 +80,8 @@ static void measure(const struct machine *m, unsigned int runs, struct figures *
 static void print(FILE *out, const char *name, const struct cost *c)
 {
 	if (c->runs)
-		fprintf(out, "%-36s %8.0f ns   runs %6.0f to %6.0f, %zu in each\n", name,
-			cost_value(c), cost_least(c), cost_most(c), c->per_run);
+		fprintf(out, "%-36s %8.0f ns, most %6.0f; medians of %zu each\n", name,
+			cost_value(c), cost_most(c), c->per_run);
 }
 
 static void print_all(FILE *out, const struct figures *f)
@@ -103,9 +103,10 @@ static void print_all(FILE *out, const struct figures *f)
 static void set(struct profile *p, const struct figures *f, const char *key, const struct cost *c,
 		const char *what)
 {
-	profile_set(p, key, cost_value(c),
-		    "measured: %s; median of %u runs of %zu, their medians %.0f to %.0f ns; %s",
-		    what, c->runs, c->per_run, cost_least(c), cost_most(c), f->where);
+	profile_set(
+		p, key, cost_value(c),
+		"measured: %s; the least disturbed of %u runs, median of %zu; the most %.0f ns; %s",
+		what, c->runs, c->per_run, cost_most(c), f->where);
 }
 
 static void set_exits(struct profile *p, const struct figures *f)
@@ -167,10 +168,9 @@ static void set_helper(struct profile *p, const struct figures *f)
 	    "a second vCPU on the other CPU reads pages first, 7 neighbours each, while the first "
 	    "one runs; an upper bound, its own exit and entry are in it");
 	profile_set(p, "helper_page_ns", page > 0 ? page : 0,
-		    "measured: a hidden fault in a table not shadowed yet, %.0f ns (runs %.0f to "
+		    "measured: a hidden fault in a table not shadowed yet, %.0f ns (at most "
 		    "%.0f), less exit_hidden_ns; no other vCPU to flush; %s",
-		    cost_value(&c[FAULT_PAGE]), cost_least(&c[FAULT_PAGE]),
-		    cost_most(&c[FAULT_PAGE]), f->where);
+		    cost_value(&c[FAULT_PAGE]), cost_most(&c[FAULT_PAGE]), f->where);
 	set(p, f, "helper_wake_ns", &f->wake,
 	    "futex wake-up until a thread on the idle other CPU "
 	    "runs, its CPU's own wake-up included");
@@ -194,10 +194,9 @@ static void set_tracing(struct profile *p, const struct figures *f)
 	profile_set(p, "tracing_percent",
 		    100 * (cost_value(&f->traced) / cost_value(&f->plain) - 1),
 		    "measured: one hidden fault with 7 neighbours, all events of kvm and kvmmmu "
-		    "into a buffer that nobody reads, %.0f ns (runs %.0f to %.0f), by turns "
+		    "into a buffer that nobody reads, %.0f ns (at most %.0f), by turns "
 		    "without %.0f ns; %s",
-		    cost_value(&f->traced), cost_least(&f->traced), cost_most(&f->traced),
-		    cost_value(&f->plain), f->where);
+		    cost_value(&f->traced), cost_most(&f->traced), cost_value(&f->plain), f->where);
 }
 
 void kvm_report(const struct machine *m, unsigned int runs, FILE *report, struct profile *p)
