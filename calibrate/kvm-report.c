@@ -128,7 +128,8 @@ static void set_exits(struct profile *p, const struct figures *f)
 	    "a store to no memory, to user space and back at once");
 	set(p, f, "exit_spurious_ns", &c[FAULT_SPURIOUS],
 	    "an access whose entry is there and whose path is linked anew");
-	set(p, f, "exit_retry_ns", &c[FAULT_SPURIOUS], "as exit_spurious_ns");
+	profile_set(p, "exit_retry_ns", cost_value(&c[FAULT_SPURIOUS]),
+		    "not measured, taken as exit_spurious_ns is here");
 }
 
 /*
@@ -180,7 +181,8 @@ static void set_helper(struct profile *p, const struct figures *f)
 		"memory %.0f ns",
 		cost_value(&f->read_one), cost_value(&f->memory));
 	set(p, f, "helper_read_ns", &f->read, what);
-	set(p, f, "helper_poll_ns", &f->read, "as helper_read_ns, one read after the other");
+	profile_set(p, "helper_poll_ns", cost_value(&f->read),
+		    "helper_read_ns as measured here, one read after the other");
 	profile_set(p, "first_use_ns", use > 0 ? use : 0,
 		    "measured: first use of an entry that came along %.0f ns, a later one that "
 		    "needs the hardware's walk too %.0f ns (7 in a row, per page); %s",
