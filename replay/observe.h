@@ -68,7 +68,7 @@ struct spht_observed *spht_observed_open(const struct spht_role_layout *layout, 
 void spht_observed_close(struct spht_observed *o);
 /* Callback of spht_assemble_open(). */
 int spht_observed_exit(void *observed, const struct spht_exit *exit, struct spht_error *err);
-/* Ends the recording; its steps can be read from now on (chunk.h). */
+/* Ends the recording; its steps can be read from now on (chunk.h).  Again: nothing. */
 int spht_observed_finish(struct spht_observed *o, struct spht_error *err);
 
 struct spht_shadow *spht_observed_shadow(struct spht_observed *o);
