@@ -25,6 +25,7 @@ struct rig {
 	struct spht_observed *o;
 	const struct spht_fidelity *fid;
 	unsigned int vcpu;
+	bool finished;
 };
 
 /* For the steps of recordings opened from now on. */
@@ -66,6 +67,17 @@ static inline void rig_open(struct rig *r)
 {
 	rig_open_raw(r, 8);
 	load_cr3(r, SIM_ROOT_GFN, true);
+}
+
+/* Ends the recording, once. */
+static inline void rig_finish(struct rig *r)
+{
+	struct spht_error err;
+
+	if (!r->finished &&
+	    (spht_assemble_finish(r->f.assemble, &err) || spht_observed_finish(r->o, &err)))
+		fail_msg("%s", err.text);
+	r->finished = true;
 }
 
 static inline void rig_close(struct rig *r)
@@ -216,7 +228,6 @@ static inline struct sim *simulate_held(struct rig *r, unsigned int window, unsi
 					uint64_t seed, bool silent, int mock, unsigned int hold)
 {
 	struct sim *s = calloc(1, sizeof(*s));
-	struct spht_error err;
 
 	assert_non_null(s);
 	rig_open_raw(r, window);
@@ -227,8 +238,7 @@ static inline struct sim *simulate_held(struct rig *r, unsigned int window, unsi
 	sim_start(s, window, vcpus, seed);
 	for (unsigned int i = 0; i < 3000; i++)
 		sim_step(s);
-	if (spht_assemble_finish(r->f.assemble, &err) || spht_observed_finish(r->o, &err))
-		fail_msg("%s", err.text);
+	rig_finish(r);
 	return s;
 }
 

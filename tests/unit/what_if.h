@@ -46,10 +46,7 @@ struct whatif {
 /* Ends the recording: what follows are what-ifs. */
 static inline struct whatif whatif_of(struct rig *r, unsigned int window)
 {
-	struct spht_error err;
-
-	if (spht_assemble_finish(r->f.assemble, &err) || spht_observed_finish(r->o, &err))
-		fail_msg("%s", err.text);
+	rig_finish(r);
 	return (struct whatif){
 		.r = r, .costs = plain_costs(), .window = window, .scale = 1, .cost_scale = 1};
 }
