@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 #include <inttypes.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "replay/report.h"
@@ -110,9 +111,32 @@ static json_t *counters_json(const struct spht_recording *r)
 			 "difference", (json_int_t)(r->pf_taken - r->pf_counted));
 }
 
-json_t *spht_json_row(const struct spht_row *row, const struct spht_recording *rec,
-		      const struct spht_result *res, enum spht_world knowledge)
+/* The intervals' rows, without what they have in common; NULL: memory. */
+static json_t *phases_json(const struct spht_recording *rec, const struct spht_run_options *opt,
+			   const struct spht_result *res)
 {
+	struct spht_row *row = malloc(sizeof(*row));
+	json_t *all = row ? json_array() : NULL;
+
+	for (uint32_t i = 0; all && i < rec->phases.nr; i++) {
+		json_t *o = json_object();
+
+		spht_row_fill_phase(row, rec, opt, res, i);
+		for (unsigned int k = row->whose; k < row->nr; k++)
+			json_object_set_new(o, row->f[k].name, field_value(&row->f[k]));
+		if (json_array_append_new(all, o)) {
+			json_decref(all);
+			all = NULL;
+		}
+	}
+	free(row);
+	return all;
+}
+
+json_t *spht_json_row(const struct spht_row *row, const struct spht_recording *rec,
+		      const struct spht_run_options *opt, const struct spht_result *res)
+{
+	enum spht_world knowledge = opt->knowledge;
 	json_t *o = json_object(), *slack = json_array();
 	unsigned int last = 0;
 
@@ -128,5 +152,9 @@ json_t *spht_json_row(const struct spht_row *row, const struct spht_recording *r
 	json_object_set_new(o, "slack_log2_ns", slack);
 	json_object_set_new(o, "kvm_counters", counters_json(rec));
 	json_object_set_new(o, "fidelity", fidelity_json(spht_observed_fidelity(rec->observed)));
+	if (rec->phases.nr && json_object_set_new(o, "intervals", phases_json(rec, opt, res))) {
+		json_decref(o);
+		return NULL;
+	}
 	return o;
 }

@@ -381,6 +381,7 @@ int spht_observed_exit(void *observed, const struct spht_exit *x, struct spht_er
 
 int spht_observed_finish(struct spht_observed *o, struct spht_error *err)
 {
+	/* It has ended before. */
 	if (!o->guest)
 		return 0;
 	if (spht_guest_finish(o->guest) || spht_steps_finish(&o->steps))

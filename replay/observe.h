@@ -23,6 +23,7 @@ enum spht_drop_cause {
 	SPHT_DROP_NR
 };
 
+/* Counters of 64 bits and nothing else: intervals subtract them (phase.c). */
 struct spht_fidelity {
 	/* Check 1, [P bit][belief], by class hidden, ad, huge. */
 	uint64_t pbit[SPHT_CLASS_NR][2][SPHT_BELIEF_NR];

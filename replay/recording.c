@@ -84,11 +84,18 @@ static void compare_counter(struct spht_recording *r, const struct spht_exit *x)
 static int on_counted_exit(void *arg, const struct spht_exit *x, struct spht_error *err)
 {
 	struct spht_recording *r = arg;
+	struct spht_phase *phase = NULL;
 
+	if (r->phases.nr)
+		phase = spht_phases_exit(&r->phases, x->t_exit,
+					 spht_observed_fidelity(r->observed));
 	if (x->kind == SPHT_EXIT_WINDOW) {
 		compare_counter(r, x);
-		if (spht_roi_has(&r->roi, x->t_exit))
+		if (spht_roi_has(&r->roi, x->t_exit)) {
 			count_window(&r->counted, x);
+			if (phase)
+				count_window(&phase->exits, x);
+		}
 	}
 	return spht_observed_exit(r->observed, x, err);
 }
@@ -183,18 +190,53 @@ static const struct spht_role_layout *find_layout(struct spht_recording *r, cons
 	return NULL;
 }
 
+/* First and last time stamp of what is no preamble, as the index has them; 0 and 0: nothing. */
+static void find_span(const struct spht_reader *reader, uint64_t *start, uint64_t *end)
+{
+	const struct spht_block_info *b;
+	size_t nr;
+
+	*start = UINT64_MAX;
+	*end = 0;
+	b = spht_reader_blocks(reader, &nr);
+	for (size_t i = 0; i < nr; i++) {
+		if (b[i].preamble)
+			continue;
+		if (b[i].first_ts < *start)
+			*start = b[i].first_ts;
+		if (b[i].last_ts > *end)
+			*end = b[i].last_ts;
+	}
+	if (*start > *end)
+		*start = *end = 0;
+}
+
+/* What is to be counted, and by what. */
+static int open_counts(struct spht_recording *r, const struct spht_reader *reader,
+		       const struct spht_load_options *opt, struct spht_error *err)
+{
+	const json_t *h = spht_reader_header(reader);
+	uint64_t start, end;
+
+	memset(&r->counted, 0, sizeof(r->counted));
+	r->pf_counted = r->pf_mmio = 0;
+	find_span(reader, &start, &end);
+	if (spht_roi_open(&r->roi, opt->roi, h, err) ||
+	    spht_roi_warmup(&r->roi, opt->warmup, h, start, end, err))
+		return -1;
+	return spht_phases_open(&r->phases, opt->interval_ns, start, end, err);
+}
+
 /* One pass over the file with a given idea of KVM's prefetch window. */
 static int load_pass(struct spht_recording *r, struct spht_reader *reader,
 		     const struct spht_role_layout *layout, const struct spht_load_options *opt,
 		     struct spht_error *err)
 {
-	bool all = !opt->roi && !r->has_pf_taken;
+	bool all = !opt->roi && !opt->warmup && !opt->interval_ns && !r->has_pf_taken;
 	struct spht_assemble *a = NULL;
 	int ret = -1;
 
-	memset(&r->counted, 0, sizeof(r->counted));
-	r->pf_counted = r->pf_mmio = 0;
-	if (spht_roi_open(&r->roi, opt->roi, spht_reader_header(reader), err))
+	if (open_counts(r, reader, opt, err))
 		return -1;
 	r->observed = spht_observed_open(layout, r->window, opt->room);
 	if (r->observed)
@@ -211,8 +253,11 @@ static int load_pass(struct spht_recording *r, struct spht_reader *reader,
 		goto out;
 	r->stats = *spht_assemble_stats(a);
 	r->counted.has_exits = r->stats.has_exits;
-	if (!opt->roi)
+	if (!spht_roi_given(&r->roi))
 		r->counted = r->stats;
+	for (uint32_t i = 0; i < r->phases.nr; i++)
+		r->phases.v[i].exits.has_exits = r->stats.has_exits;
+	spht_phases_finish(&r->phases, spht_observed_fidelity(r->observed));
 	ret = spht_observed_finish(r->observed, err);
 out:
 	spht_assemble_close(a);
@@ -352,6 +397,7 @@ int spht_recording_load(struct spht_recording *r, const char *path,
 		spht_observed_close(r->observed);
 		r->observed = NULL;
 		spht_roi_close(&r->roi);
+		spht_phases_close(&r->phases);
 		r->notifier_events = 0;
 		spht_reader_close(reader);
 		reader = spht_reader_open(path, flags, err);
@@ -373,6 +419,7 @@ void spht_recording_close(struct spht_recording *r)
 	spht_observed_close(r->observed);
 	r->observed = NULL;
 	spht_roi_close(&r->roi);
+	spht_phases_close(&r->phases);
 	free(r->path);
 	r->path = NULL;
 }

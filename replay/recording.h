@@ -5,6 +5,7 @@
 #include <jansson.h>
 
 #include "replay/observe.h"
+#include "replay/phase.h"
 #include "replay/roi.h"
 
 /* A trace file read, assembled, and held against the observed MMU: ready for any number of what-ifs. */
@@ -23,6 +24,7 @@ struct spht_recording {
 	struct spht_roi roi;
 	/* Windows that begin in the region: exits, classes, refaults; without a region, @stats. */
 	struct spht_assemble_stats counted;
+	struct spht_phases phases; /* intervals, where they are wanted */
 	bool has_pf_taken;
 	uint64_t pf_taken; /* by how much KVM's own counter rose */
 	/* The #PF exits that it should have counted, and when it was read. */
@@ -41,6 +43,8 @@ struct spht_load_options {
 	const int32_t *vm; /* vCPU threads of the VM to follow */
 	size_t nr_vm;
 	const char *roi; /* MARK..MARK; NULL: all */
+	const char *warmup; /* SECONDS, N% or MARK; NULL: none */
+	uint64_t interval_ns; /* length of intervals, 0: none */
 	struct spht_room room; /* for its steps */
 	int mock; /* spht_observed_mock(); -1 = none */
 	void (*progress)(uint64_t events, void *arg); /* NULL: quiet */

@@ -25,23 +25,33 @@ struct spht_field {
 struct spht_row {
 	struct spht_field f[SPHT_MAX_FIELDS];
 	unsigned int nr;
+	unsigned int whose; /* of an interval: so many of them say whose it is */
 };
 
 /* All columns of one result, in the order of METRICS section 8. */
 void spht_row_fill(struct spht_row *row, const struct spht_recording *recording,
 		   const struct spht_run_options *options, const struct spht_result *result,
 		   const char *vm);
+/* All columns of interval @i of one result. */
+void spht_row_fill_phase(struct spht_row *row, const struct spht_recording *recording,
+			 const struct spht_run_options *options, const struct spht_result *result,
+			 uint32_t i);
 /* RFC 4180; errors show in ferror(@out). */
 void spht_csv_header(FILE *out, const struct spht_row *row);
 void spht_csv_row(FILE *out, const struct spht_row *row);
-/* The row as an object with what has no column (slack, fidelity matrix).  NULL: memory. */
+/*
+ * The row as an object with what has no column: slack, fidelity matrix, and the
+ * intervals where there are any.  NULL: memory.
+ */
 json_t *spht_json_row(const struct spht_row *row, const struct spht_recording *recording,
-		      const struct spht_result *result, enum spht_world knowledge);
+		      const struct spht_run_options *options, const struct spht_result *result);
 /* For people: the recording and its fidelity; then one block per result. */
 void spht_text_recording(FILE *out, const struct spht_recording *recording);
 void spht_text_result(FILE *out, const struct spht_recording *recording,
 		      const struct spht_run_options *options, const struct spht_result *result);
 /* --explain: the confusion matrices behind fidelity_pct. */
 void spht_text_explain(FILE *out, const struct spht_recording *recording);
+/* And the fidelity of each interval, a line each of at most 100 columns. */
+void spht_text_phases(FILE *out, const struct spht_recording *recording);
 
 #endif

@@ -80,7 +80,7 @@ static void fill_provenance(struct spht_row *r, const struct spht_recording *rec
 	/* A gap of unknown size is at least one event. */
 	count(r, "lost_events", st->lost_events + st->lost_unknown);
 	text(r, "roi", rec->roi.text);
-	empty(r, "warmup");
+	text(r, "warmup", rec->roi.warmup);
 }
 
 static void fill_config(struct spht_row *r, const struct spht_recording *rec,
@@ -209,7 +209,7 @@ static void fill_books(struct spht_row *r, const struct spht_recording *rec,
 	empty(r, "evicted_unused");
 	count(r, "lost_epoch", a->lost_epoch);
 	count(r, "resident_unused", a->resident_unused);
-	if (*rec->roi.text)
+	if (spht_roi_given(&rec->roi))
 		count(r, "used_carry", a->used_carry);
 	else
 		empty(r, "used_carry");
@@ -276,4 +276,73 @@ void spht_row_fill(struct spht_row *r, const struct spht_recording *rec,
 	count(r, "unexplained", f->drops[SPHT_DROP_UNEXPLAINED]);
 	count(r, "unknown_start", f->unknown_start);
 	count(r, "unmodelled", f->unmodelled);
+}
+
+/* Which result of which recording an interval's row is a part of. */
+static void fill_phase_whose(struct spht_row *r, const struct spht_recording *rec,
+			     const struct spht_run_options *opt, const struct spht_result *res)
+{
+	struct spht_field *f;
+
+	text(r, "schema", SPHT_CSV_SCHEMA);
+	text(r, "trace", basename_of(rec->path));
+	text(r, "roi", rec->roi.text);
+	text(r, "warmup", rec->roi.warmup);
+	text(r, "heuristic", res->spec->h->name);
+	f = add(r, "params", SPHT_FIELD_TEXT);
+	if (!spht_spec_format(res->spec, f->text, sizeof(f->text)))
+		f->kind = SPHT_FIELD_EMPTY;
+	text(r, "knowledge", spht_world_name(opt->knowledge));
+	real(r, "guest_time_scale", res->scale);
+}
+
+static void fill_phase_fidelity(struct spht_row *r, const struct spht_fidelity *f)
+{
+	struct spht_fidelity_sides s;
+
+	spht_fidelity_sides(f, &s);
+	count(r, "fidelity_absent_agreed", s.absent[0]);
+	count(r, "fidelity_absent_all", s.absent[1]);
+	count(r, "fidelity_present_agreed", s.present[0]);
+	count(r, "fidelity_present_all", s.present[1]);
+	count(r, "pages_found_right", f->get_page[1][0]);
+	count(r, "pages_found_all", f->get_page[1][0] + f->get_page[0][0]);
+	count(r, "pages_created_right", f->get_page[0][1]);
+	count(r, "pages_created_all", f->get_page[0][1] + f->get_page[1][1]);
+	count(r, "drops_changed", f->drops[SPHT_DROP_CHANGED]);
+	count(r, "drops_synced", f->drops[SPHT_DROP_SYNCED]);
+	count(r, "drops_flushed", f->drops[SPHT_DROP_FLUSHED]);
+	count(r, "drops_unexplained", f->drops[SPHT_DROP_UNEXPLAINED]);
+	count(r, "unknown_start", f->unknown_start);
+	count(r, "unmodelled", f->unmodelled);
+}
+
+void spht_row_fill_phase(struct spht_row *r, const struct spht_recording *rec,
+			 const struct spht_run_options *opt, const struct spht_result *res,
+			 uint32_t i)
+{
+	const struct spht_phases *p = &rec->phases;
+	struct spht_result part = {.counterfactual = res->counterfactual};
+	const struct spht_account *a = &part.world[opt->knowledge];
+	uint64_t to = p->start + (i + 1) * p->length_ns;
+
+	spht_part_account(&res->parts[i], &part.world[opt->knowledge]);
+	spht_part_account(&res->base_parts[i], &part.baseline[opt->knowledge]);
+	r->nr = 0;
+	fill_phase_whose(r, rec, opt, res);
+	r->whose = r->nr;
+	count(r, "interval", i);
+	real(r, "from_s", (double)(i * p->length_ns) / 1e9);
+	real(r, "to_s", (double)((to < p->end ? to : p->end) - p->start) / 1e9);
+	fill_exits(r, &p->v[i].exits, opt, a);
+	count(r, "f_base", a->f_base);
+	count(r, "avoided_direct", a->avoided_direct);
+	count(r, "avoided_side", a->avoided_side);
+	count(r, "remaining", a->remaining);
+	count(r, "new_exits_lo", a->new_exits_lo);
+	count(r, "new_exits_hi", a->new_exits_hi);
+	count(r, "helper_exits", a->helper_exits);
+	count(r, "built", a->built);
+	fill_time(r, rec, opt, &part);
+	fill_phase_fidelity(r, &p->v[i].fidelity);
 }

@@ -12,6 +12,7 @@
 struct job {
 	const struct spht_spec *spec;
 	struct spht_account *account;
+	struct spht_part *parts;
 	enum spht_world world;
 	double scale;
 	enum spht_rules rules;
@@ -148,6 +149,8 @@ static void open_job(void *arg, size_t i)
 		.curve = v->options->curve,
 		.from = r->roi.from,
 		.to = r->roi.to,
+		.phases = &r->phases,
+		.parts = j->parts,
 	};
 	j->whatif = spht_whatif_open(&j->config, j->account, &j->err);
 	j->ret = j->whatif ? 0 : -1;
@@ -274,16 +277,37 @@ static int check_result(const struct spht_result *r, const struct spht_costs *co
 	return 0;
 }
 
+/* Rows and, in the same piece of memory, what each has by interval. */
+static struct spht_result *alloc_results(size_t rows, uint32_t phases)
+{
+	size_t all = (rows + 1) * sizeof(struct spht_result);
+	struct spht_result *res = calloc(1, all + 2 * rows * phases * sizeof(struct spht_part));
+	struct spht_part *parts = (struct spht_part *)((char *)res + all);
+
+	for (size_t i = 0; res && phases && i < rows; i++) {
+		res[i].parts = parts + 2 * i * phases;
+		res[i].base_parts = parts + (2 * i + 1) * phases;
+	}
+	return res;
+}
+
 int spht_run(struct spht_recording *recording, const struct spht_run_options *opt,
 	     struct spht_result **results, struct spht_error *err)
 {
 	size_t rows = (size_t)opt->nr_specs * opt->nr_scales, n = 0;
 	struct spht_account oracles[SPHT_WORLD_NR];
-	struct spht_result *res = calloc(rows + 1, sizeof(*res));
+	struct spht_result *res = alloc_results(rows, recording->phases.nr);
 	struct job *jobs = calloc((2 * rows + 1) * SPHT_WORLD_NR, sizeof(*jobs));
 	struct spht_spec oracle, none;
 	int ret = -1;
 
+	if (rows * recording->phases.nr > SPHT_MAX_PARTS) {
+		spht_error_set(err,
+			       "%zu results by %u intervals are too many; take longer intervals or "
+			       "fewer heuristics",
+			       rows, recording->phases.nr);
+		goto out;
+	}
 	if (!res || !jobs || spht_spec_parse(&oracle, "oracle", err) ||
 	    spht_spec_parse(&none, "none", err)) {
 		spht_error_set(err, "out of memory");
@@ -302,6 +326,7 @@ int spht_run(struct spht_recording *recording, const struct spht_run_options *op
 		for (unsigned int w = 0; w < SPHT_WORLD_NR; w++)
 			jobs[n++] = (struct job){.spec = res[i].spec,
 						 .account = &res[i].world[w],
+						 .parts = w == opt->knowledge ? res[i].parts : NULL,
 						 .world = w,
 						 .scale = res[i].scale,
 						 .rules = opt->rules};
@@ -309,6 +334,8 @@ int spht_run(struct spht_recording *recording, const struct spht_run_options *op
 		for (unsigned int w = 0; w < SPHT_WORLD_NR && res[i].counterfactual; w++)
 			jobs[n++] = (struct job){.spec = &none,
 						 .account = &res[i].baseline[w],
+						 .parts = w == opt->knowledge ? res[i].base_parts
+									      : NULL,
 						 .world = w,
 						 .scale = res[i].scale,
 						 .rules = SPHT_RULES_ALL};

@@ -36,6 +36,8 @@ struct spht_result {
 	/* KVM itself as asked for, without a helper, where that was not what was recorded. */
 	struct spht_account baseline[SPHT_WORLD_NR];
 	bool counterfactual; /* baseline is valid */
+	/* By interval of the recording, of @options->knowledge; NULL: no intervals. */
+	struct spht_part *parts, *base_parts; /* base_parts: of the baseline, as above */
 };
 
 /* Is the KVM that @options asks for another one than the recording's? */

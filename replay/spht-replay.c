@@ -11,7 +11,10 @@
 #include <unistd.h>
 
 #include "replay/calibrate.h"
+#include "replay/output.h"
+#include "replay/reading.h"
 #include "replay/report.h"
+#include "replay/usage.h"
 #include "version.h"
 
 /* METRICS section 9. */
@@ -22,62 +25,13 @@ enum { EXIT_OK = 0, EXIT_INPUT = 1, EXIT_USAGE = 2, EXIT_IDENTITY = 3, EXIT_PART
 
 struct args {
 	struct spht_run_options run;
-	const char *csv, *json, *vm, *roi;
+	struct spht_reading reading;
+	const char *csv, *json, *vm;
 	int32_t vm_tids[MAX_VM_THREADS];
 	size_t nr_vm;
 	struct spht_room room;
-	bool partial, explain, timing, quiet;
+	bool partial, timing, quiet;
 };
-
-static const char usage_text[] =
-	"usage: spht-replay --heuristic=NAME[:KEY=VALUE,...] [OPTION ...] FILE.spht ...\n"
-	"\n"
-	"Reruns the shadow-fault stream of a recording against a model of KVM's shadow\n"
-	"MMU with a helper thread on a second core, and reports the VM exits avoided.\n"
-	"\n"
-	"  --heuristic=NAME[:KEY=VALUE,...]  what the helper builds; may be repeated\n"
-	"  --heuristic=help                  lists heuristics; NAME:help its parameters\n"
-	"  --csv=FILE                        one row per recording, heuristic and scale\n"
-	"  --json=FILE                       the same with histograms and matrices\n"
-	"  -j, --jobs=N                      threads; the result is the same for any N\n"
-	"  --knowledge=WORLD                 strict, inferred or optimistic: whose books the\n"
-	"                                    row shows (default inferred)\n"
-	"  --legality=RULE                   accessed (default) or present: may entries with\n"
-	"                                    A=0 be built\n"
-	"  --helper-prefetch=0|1             KVM's own prefetch on the helper's builds\n"
-	"                                    (default 1)\n"
-	"  --prefetch-window=auto|N          KVM's own prefetch: 1, 8, 16, 32 or 64, not less\n"
-	"                                    than the recording's (default auto: the same)\n"
-	"  --costs=FILE                      cost profile (default: built in)\n"
-	"  --guest-time-scale=LIST           factors for guest time where the recording's\n"
-	"                                    clock is not real, e.g. 0.333,1,3 (default 1)\n"
-	"  --clock=virtual                   simulated second core (the only one yet)\n"
-	"  --helpers=N|vcpu                  helper threads that share one queue (default 1),\n"
-	"                                    or one with a queue of its own for each vCPU\n"
-	"  --curve=latency                   exits avoided against the helper's latency\n"
-	"  --kvm=auto|RELEASE                whose rules of prefetch hold: 2.6.32, 5.10, 6.1 or\n"
-	"                                    6.12 (default auto: the recording's)\n"
-	"  --bypass-guest-pf=0|1             with --kvm=2.6.32: guest faults on synced tables\n"
-	"                                    do not exit (default 1)\n"
-	"  --rules=LEVEL                     how much of the model counts, for ablation tables:\n"
-	"                                    naive, validity, lifetime, prefetch or all (default)\n"
-	"  --vm=TID[,TID...]                 vCPU threads of the VM to follow\n"
-	"  --roi=MARK..MARK                  count only exits from the first such mark of the\n"
-	"                                    guest to the first such one after it: names or\n"
-	"                                    numbers, one may be left out (spht-trace info)\n"
-	"  --memory=MIB                      of the recording's steps kept in memory; the rest\n"
-	"                                    goes to a temporary file in $TMPDIR (default 64)\n"
-	"  --partial                         read a damaged file as far as it is whole\n"
-	"  --explain                         the fidelity matrices\n"
-	"  --timing                          wall and CPU time and peak memory, on stderr\n"
-	"  --quiet                           no report\n"
-	"  --calibrate[=FILE]                alone: measure this machine, write a cost profile\n"
-	"                                    to FILE or stdout (spht-calibrate)\n"
-	"  --help, --version\n"
-	"\n"
-	"FILE '-' is stdin; --csv=- and --json=- write to stdout instead of the report.\n"
-	"Exit status: 0 done, 1 input or system failed, 2 usage, 3 an identity does not\n"
-	"hold, 4 read incompletely.\n";
 
 __attribute__((format(printf, 1, 2))) static int usage_error(const char *fmt, ...)
 {
@@ -187,6 +141,8 @@ enum {
 	OPT_MEMORY,
 	OPT_WARMUP,
 	OPT_CALIBRATE,
+	OPT_INTERVAL,
+	OPT_INTERVALS,
 	OPT_HELP,
 	OPT_VERSION,
 };
@@ -217,10 +173,29 @@ static const struct option options[] = {
 	{"roi", required_argument, NULL, OPT_ROI},
 	{"warmup", required_argument, NULL, OPT_WARMUP},
 	{"calibrate", optional_argument, NULL, OPT_CALIBRATE},
+	{"interval", required_argument, NULL, OPT_INTERVAL},
+	{"intervals", required_argument, NULL, OPT_INTERVALS},
 	{"help", no_argument, NULL, OPT_HELP},
 	{"version", no_argument, NULL, OPT_VERSION},
 	{NULL, 0, NULL, 0},
 };
+
+/* Which part of a recording counts, and how it is cut.  Returns 0 or an exit status. */
+static int reading_option(struct args *a, int opt, const char *arg)
+{
+	struct spht_error err;
+	int ret = 0;
+
+	if (opt == OPT_ROI)
+		ret = spht_reading_roi(&a->reading, arg, &err);
+	else if (opt == OPT_WARMUP)
+		ret = spht_reading_warmup(&a->reading, arg, &err);
+	else if (opt == OPT_INTERVAL)
+		ret = spht_reading_interval(&a->reading, arg, &err);
+	else
+		a->reading.intervals = arg;
+	return ret ? usage_error("%s", err.text) : 0;
+}
 
 /* Options of the model.  Returns 0 or an exit status. */
 static int model_option(struct args *a, int opt, const char *arg)
@@ -295,15 +270,8 @@ static int model_option(struct args *a, int opt, const char *arg)
 			return usage_error("--bypass-guest-pf=%s: expected 0 or 1", arg);
 		a->run.bypass_guest_pf = v;
 		return 0;
-	case OPT_ROI:
-		a->roi = arg;
-		return spht_roi_valid(arg) ? 0
-					   : usage_error("--roi=%.160s: expected MARK..MARK, "
-							 "MARK.. or ..MARK",
-							 arg);
 	default:
-		return usage_error("--warmup is not there yet; --roi=MARK.. leaves out what comes "
-				   "before a mark");
+		return reading_option(a, opt, arg);
 	}
 }
 
@@ -345,7 +313,7 @@ static int one_option(struct args *a, int opt, const char *arg)
 		a->partial = true;
 		return 0;
 	case OPT_EXPLAIN:
-		a->explain = true;
+		a->reading.explain = true;
 		return 0;
 	case OPT_TIMING:
 		a->timing = true;
@@ -354,7 +322,7 @@ static int one_option(struct args *a, int opt, const char *arg)
 		a->quiet = true;
 		return 0;
 	case OPT_HELP:
-		fputs(usage_text, stdout);
+		fputs(spht_replay_usage, stdout);
 		exit(fflush(stdout) ? EXIT_INPUT : EXIT_OK);
 	case OPT_VERSION:
 		printf("spht-replay %s (%s)\n", SPHT_VERSION, SPHT_GIT_COMMIT);
@@ -367,13 +335,30 @@ static int one_option(struct args *a, int opt, const char *arg)
 	}
 }
 
-/* Are @output and @input one regular file?  A recording must not end as its own table. */
-static bool same_file(const char *output, const char *input)
+/* Outputs are files of their own, at most one of them stdout. */
+static int check_outputs(const struct args *a, int argc, char **argv)
 {
-	struct stat o, i;
+	const char *const name[] = {"--csv", "--json", "--intervals"};
+	const char *const path[] = {a->csv, a->json, a->reading.intervals};
+	struct spht_error err;
 
-	return output && !stat(output, &o) && !stat(input, &i) && S_ISREG(o.st_mode) &&
-	       o.st_dev == i.st_dev && o.st_ino == i.st_ino;
+	for (unsigned int i = 0; i < 3; i++) {
+		if (!path[i])
+			continue;
+		if (!*path[i])
+			return usage_error("%s takes a file name", name[i]);
+		for (unsigned int k = 0; k < i; k++)
+			if (path[k] && !strcmp(path[i], path[k]))
+				return usage_error("%s and %s cannot both be %s", name[k], name[i],
+						   strcmp(path[i], "-") ? path[i] : "stdout");
+		for (int k = optind; k < argc; k++)
+			if (spht_output_is(path[i], argv[k]))
+				return usage_error("%s would be replaced by its own results",
+						   argv[k]);
+	}
+	if (spht_reading_check(&a->reading, a->json, &err))
+		return usage_error("%s", err.text);
+	return 0;
 }
 
 static int parse_args(struct args *a, int argc, char **argv)
@@ -415,73 +400,7 @@ static int parse_args(struct args *a, int argc, char **argv)
 				   a->run.kvm->name, a->run.window);
 	if (a->run.kvm && !a->run.kvm->prefetches)
 		a->run.window = 1;
-	if (a->csv && a->json && !strcmp(a->csv, a->json))
-		return usage_error("--csv and --json cannot both be %s",
-				   strcmp(a->csv, "-") ? a->csv : "stdout");
-	if ((a->csv && !*a->csv) || (a->json && !*a->json))
-		return usage_error("--csv and --json take a file name");
-	for (int i = optind; i < argc; i++)
-		if (same_file(a->csv, argv[i]) || same_file(a->json, argv[i]))
-			return usage_error("%s would be replaced by its own results", argv[i]);
-	return 0;
-}
-
-/*
- * An output that appears whole or not at all: written beside its name and
- * renamed; devices and pipes are written as they are.
- */
-struct output {
-	const char *path;
-	char *temp;
-	FILE *f;
-};
-
-static int output_open(struct output *o, const char *path)
-{
-	struct stat st;
-
-	o->path = path;
-	o->temp = NULL;
-	if (!strcmp(path, "-")) {
-		o->f = stdout;
-		return 0;
-	}
-	if (!stat(path, &st) && !S_ISREG(st.st_mode)) {
-		o->f = fopen(path, "w");
-	} else if (asprintf(&o->temp, "%s.part", path) < 0) {
-		o->temp = NULL;
-		o->f = NULL;
-	} else {
-		o->f = fopen(o->temp, "w");
-	}
-	if (o->f)
-		return 0;
-	fprintf(stderr, "spht-replay: %s: cannot be created: %s\n", path, strerror(errno));
-	free(o->temp);
-	o->temp = NULL;
-	return -1;
-}
-
-static int output_close(struct output *o, bool keep)
-{
-	bool bad;
-
-	if (!o->f)
-		return 0;
-	bad = fflush(o->f) || ferror(o->f);
-	if (o->f != stdout && fclose(o->f))
-		bad = true;
-	o->f = NULL;
-	if (o->temp && (bad || !keep))
-		unlink(o->temp);
-	else if (o->temp && rename(o->temp, o->path))
-		bad = true;
-	free(o->temp);
-	o->temp = NULL;
-	if (bad && keep)
-		fprintf(stderr, "spht-replay: %s: cannot be written: %s\n", o->path,
-			strerror(errno));
-	return bad ? -1 : 0;
+	return check_outputs(a, argc, argv);
 }
 
 static void progress(uint64_t events, void *arg)
@@ -489,30 +408,51 @@ static void progress(uint64_t events, void *arg)
 	fprintf(stderr, "\r%s: %.1f M events", (const char *)arg, (double)events / 1e6);
 }
 
+/* Where results go; what is not wanted is not open. */
+struct outputs {
+	struct spht_output csv, json, intervals;
+	bool csv_started, intervals_started;
+	json_t *rows;
+	FILE *report; /* NULL: none */
+};
+
+static void emit_intervals(const struct args *a, const struct spht_recording *rec,
+			   const struct spht_result *res, struct outputs *out)
+{
+	static struct spht_row row;
+
+	for (uint32_t i = 0; out->intervals.f && i < rec->phases.nr; i++) {
+		spht_row_fill_phase(&row, rec, &a->run, res, i);
+		if (!out->intervals_started)
+			spht_csv_header(out->intervals.f, &row);
+		out->intervals_started = true;
+		spht_csv_row(out->intervals.f, &row);
+	}
+}
+
 static int emit_results(const struct args *a, const struct spht_recording *rec,
-			const struct spht_result *res, FILE *csv, bool *csv_started, json_t *json,
-			FILE *report)
+			const struct spht_result *res, struct outputs *out)
 {
 	static struct spht_row row;
 
 	for (unsigned int i = 0; i < a->run.nr_specs * a->run.nr_scales; i++) {
 		spht_row_fill(&row, rec, &a->run, &res[i], a->vm ? a->vm : "");
-		if (csv && !*csv_started)
-			spht_csv_header(csv, &row);
-		*csv_started = true;
-		if (csv)
-			spht_csv_row(csv, &row);
-		if (json && json_array_append_new(
-				    json, spht_json_row(&row, rec, &res[i], a->run.knowledge)))
+		if (out->csv.f && !out->csv_started)
+			spht_csv_header(out->csv.f, &row);
+		out->csv_started = true;
+		if (out->csv.f)
+			spht_csv_row(out->csv.f, &row);
+		if (out->rows &&
+		    json_array_append_new(out->rows, spht_json_row(&row, rec, &a->run, &res[i])))
 			return -1;
-		if (report)
-			spht_text_result(report, rec, &a->run, &res[i]);
+		if (out->report)
+			spht_text_result(out->report, rec, &a->run, &res[i]);
+		emit_intervals(a, rec, &res[i], out);
 	}
 	return 0;
 }
 
-static int replay_one(const struct args *a, const char *path, FILE *csv, bool *csv_started,
-		      json_t *json, FILE *report)
+static int replay_one(const struct args *a, const char *path, struct outputs *out)
 {
 	bool tty = isatty(STDERR_FILENO);
 	struct spht_load_options load = {
@@ -520,7 +460,9 @@ static int replay_one(const struct args *a, const char *path, FILE *csv, bool *c
 		.window = a->run.window,
 		.vm = a->vm_tids,
 		.nr_vm = a->nr_vm,
-		.roi = a->roi,
+		.roi = a->reading.roi,
+		.warmup = a->reading.warmup,
+		.interval_ns = spht_reading_length(&a->reading),
 		.room = a->room,
 		.mock = -1,
 		.progress = tty && !a->quiet ? progress : NULL,
@@ -553,16 +495,18 @@ static int replay_one(const struct args *a, const char *path, FILE *csv, bool *c
 			"two "
 			"from 1 to 64; not used\n",
 			path, rec.window_said);
-	if (report) {
-		spht_text_recording(report, &rec);
-		if (a->explain)
-			spht_text_explain(report, &rec);
+	if (out->report) {
+		spht_text_recording(out->report, &rec);
+		if (a->reading.explain) {
+			spht_text_explain(out->report, &rec);
+			spht_text_phases(out->report, &rec);
+		}
 	}
 	ret = spht_run(&rec, &a->run, &res, &err);
 	if (ret) {
 		fprintf(stderr, "spht-replay: %s: %s\n", path, err.text);
 		ret = ret == -3 ? EXIT_IDENTITY : EXIT_INPUT;
-	} else if (emit_results(a, &rec, res, csv, csv_started, json, report)) {
+	} else if (emit_results(a, &rec, res, out)) {
 		fprintf(stderr, "spht-replay: out of memory\n");
 		ret = EXIT_INPUT;
 	} else {
@@ -590,40 +534,47 @@ static void print_timing(double start)
 		seconds(CLOCK_MONOTONIC) - start, seconds(CLOCK_PROCESS_CPUTIME_ID), ru.ru_maxrss);
 }
 
-static int replay_all(const struct args *a, int argc, char **argv, struct output *csv,
-		      struct output *json)
+static int replay_all(const struct args *a, int argc, char **argv, struct outputs *out)
 {
-	bool to_stdout = csv->f == stdout || json->f == stdout, csv_started = false;
-	FILE *report = a->quiet || to_stdout ? NULL : stdout;
-	json_t *rows = json->f ? json_array() : NULL;
+	bool to_stdout = out->csv.f == stdout || out->json.f == stdout ||
+			 out->intervals.f == stdout;
 	int ret = EXIT_OK;
 
+	out->report = a->quiet || to_stdout ? NULL : stdout;
+	out->rows = out->json.f ? json_array() : NULL;
 	for (int i = optind; i < argc && (ret == EXIT_OK || ret == EXIT_PARTIAL); i++) {
-		int one = replay_one(a, argv[i], csv->f, &csv_started, rows, report);
+		int one = replay_one(a, argv[i], out);
 
 		if (one)
 			ret = one;
-		if (report && i + 1 < argc)
-			fputs("\n", report);
+		if (out->report && i + 1 < argc)
+			fputs("\n", out->report);
 	}
-	if (rows && (ret == EXIT_OK || ret == EXIT_PARTIAL) &&
-	    (json_dumpf(rows, json->f, JSON_INDENT(1) | JSON_REAL_PRECISION(9)) < 0 ||
-	     fputc('\n', json->f) < 0))
+	if (out->rows && (ret == EXIT_OK || ret == EXIT_PARTIAL) &&
+	    (json_dumpf(out->rows, out->json.f, JSON_INDENT(1) | JSON_REAL_PRECISION(9)) < 0 ||
+	     fputc('\n', out->json.f) < 0))
 		ret = EXIT_INPUT;
-	json_decref(rows);
-	if (report && (fflush(report) || ferror(report))) {
+	json_decref(out->rows);
+	if (out->report && (fflush(out->report) || ferror(out->report))) {
 		fprintf(stderr, "spht-replay: stdout: cannot be written: %s\n", strerror(errno));
 		ret = EXIT_INPUT;
 	}
 	return ret;
 }
 
+static int close_outputs(struct outputs *out, bool keep)
+{
+	int ret = spht_output_close(&out->csv, keep);
+
+	ret |= spht_output_close(&out->json, keep);
+	return ret | spht_output_close(&out->intervals, keep);
+}
+
 int main(int argc, char **argv)
 {
-	struct output csv = {0}, json = {0};
 	double start = seconds(CLOCK_MONOTONIC);
+	static struct outputs out;
 	static struct args a;
-	bool keep;
 	int ret;
 
 	/* A file that may grow no more is an error that is told, not the end. */
@@ -631,16 +582,15 @@ int main(int argc, char **argv)
 	ret = parse_args(&a, argc, argv);
 	if (ret)
 		return ret;
-	if ((a.csv && output_open(&csv, a.csv)) || (a.json && output_open(&json, a.json))) {
-		output_close(&csv, false);
+	if ((a.csv && spht_output_open(&out.csv, a.csv)) ||
+	    (a.json && spht_output_open(&out.json, a.json)) ||
+	    (a.reading.intervals && spht_output_open(&out.intervals, a.reading.intervals))) {
+		close_outputs(&out, false);
 		return EXIT_INPUT;
 	}
-	ret = replay_all(&a, argc, argv, &csv, &json);
+	ret = replay_all(&a, argc, argv, &out);
 	/* A failed run leaves no table that could be taken for its result. */
-	keep = ret == EXIT_OK || ret == EXIT_PARTIAL;
-	if (output_close(&csv, keep))
-		ret = EXIT_INPUT;
-	if (output_close(&json, keep))
+	if (close_outputs(&out, ret == EXIT_OK || ret == EXIT_PARTIAL))
 		ret = EXIT_INPUT;
 	if (a.timing)
 		print_timing(start);

@@ -112,9 +112,11 @@ static void text_counters(FILE *out, const struct spht_recording *r)
 static void text_region(FILE *out, const struct spht_recording *r)
 {
 	uint64_t start = r->stats.t_first;
+	const struct spht_roi *roi = &r->roi;
 
-	fprintf(out, "region       %s: from %.3f s ", r->roi.text,
-		r->roi.from ? (double)(r->roi.from - start) / 1e9 : 0.0);
+	fprintf(out, "region       %s%s%s%s: from %.3f s ", roi->text,
+		*roi->text && *roi->warmup ? " after " : "", *roi->warmup ? "a warm-up of " : "",
+		roi->warmup, roi->from ? (double)(roi->from - start) / 1e9 : 0.0);
 	if (r->roi.to == UINT64_MAX)
 		fprintf(out, "to the end");
 	else
@@ -170,7 +172,7 @@ void spht_text_recording(FILE *out, const struct spht_recording *r)
 			"UNORDERED    %" PRIu64
 			" pieces of work: a thread was away for too long to wait for\n",
 			st->unordered);
-	if (*r->roi.text)
+	if (spht_roi_given(&r->roi))
 		text_region(out, r);
 	text_exits(out, &r->counted);
 	text_counters(out, r);
@@ -186,6 +188,24 @@ static void text_curve(FILE *out, const struct spht_result *res)
 			(double)spht_curve_ns[i] / 1000, res->world[SPHT_WORLD_STRICT].curve[i],
 			res->world[SPHT_WORLD_INFERRED].curve[i],
 			res->world[SPHT_WORLD_OPTIMISTIC].curve[i]);
+}
+
+/* Amdahl's bound: all of F_base costs nothing, and nothing else changes. */
+static void text_time(FILE *out, const struct spht_recording *rec,
+		      const struct spht_run_options *opt, const struct spht_result *res)
+{
+	struct spht_result_time t;
+
+	/* Without kvm_entry nothing says when the guest ran. */
+	if (!rec->stats.has_exits || !res->world[opt->knowledge].base_ns)
+		return;
+	spht_result_time(&t, res, opt->knowledge, &opt->costs,
+			 spht_run_cost_scale(rec, &opt->costs));
+	fprintf(out,
+		"  time              %.3f s, %.3f s with the helper: %+.2f %% speed-up; %+.2f %% "
+		"if all "
+		"these faults were free\n",
+		t.base / 1e9, t.helped / 1e9, t.speedup_pct, t.bound_pct);
 }
 
 void spht_text_result(FILE *out, const struct spht_recording *rec,
@@ -226,6 +246,7 @@ void spht_text_result(FILE *out, const struct spht_recording *rec,
 		fprintf(out,
 			"  of the direct, %" PRIu64 " met what was asked for before the region\n",
 			a->used_carry);
+	text_time(out, rec, opt, res);
 	if (opt->curve)
 		text_curve(out, res);
 	if (!a->generated)

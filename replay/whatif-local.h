@@ -90,6 +90,7 @@ struct spht_whatif {
 	struct spht_account *acc; /* of the region */
 	struct spht_account rest; /* of what is outside of it */
 	bool outside; /* so is the current step */
+	struct spht_parts parts; /* @acc by interval */
 	struct spht_mmu mmu;
 	struct spht_wpage *pages; /* by page id */
 	uint8_t **state; /* by table id: SPHT_GPTE_* of 512 entries */

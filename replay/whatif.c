@@ -25,6 +25,7 @@ static void run_step(struct spht_whatif *w, const struct spht_step *s, uint32_t 
 {
 	bool avoided = false;
 
+	spht_parts_step(&w->parts, s->t_exit, w->acc);
 	w->outside = is_outside(w, s->t_exit);
 	if (step)
 		spht_w_advance(w, step - 1);
@@ -146,6 +147,7 @@ struct spht_whatif *spht_whatif_open(const struct spht_whatif_config *c,
 		w->c = c;
 		w->acc = account;
 		w->cost_scale = c->cost_scale;
+		w->parts = (struct spht_parts){.phases = c->phases, .v = c->parts};
 		if (!whatif_init(w))
 			return w;
 	}
@@ -165,8 +167,10 @@ int spht_whatif_feed(struct spht_whatif *w, const struct spht_chunk *chunk, stru
 		return -1;
 	}
 	/* What is left holds before the next chunk's first step, and counts with that. */
-	if (chunk->has_next)
+	if (chunk->has_next) {
+		spht_parts_step(&w->parts, chunk->t_next, w->acc);
 		w->outside = is_outside(w, chunk->t_next);
+	}
 	spht_w_advance(w, chunk->first + chunk->nr - 1);
 	if (w->last)
 		w->last_fed = *w->last;
@@ -177,6 +181,7 @@ int spht_whatif_feed(struct spht_whatif *w, const struct spht_chunk *chunk, stru
 void spht_whatif_finish(struct spht_whatif *w)
 {
 	spht_helper_end(w);
+	spht_parts_finish(&w->parts, w->acc);
 	if (!w->c->spec->h->fault && !w->c->spec->h->foresee && !w->c->counterfactual)
 		compare_end(w);
 }

@@ -9,6 +9,7 @@
 #include "replay/kvm.h"
 #include "replay/mmu.h"
 #include "replay/chunk.h"
+#include "replay/phase.h"
 
 /*
  * A what-if: the recording's exogenous events replayed against an MMU of its
@@ -56,6 +57,9 @@ struct spht_whatif_config {
 	 * what becomes of a request with it.
 	 */
 	uint64_t from, to;
+	/* Intervals and, for each, what counts in it (zeroed by the caller); NULL: not wanted. */
+	const struct spht_phases *phases;
+	struct spht_part *parts;
 };
 
 struct spht_whatif;

@@ -66,7 +66,6 @@ usage "a bad one among several heuristics" "there is no heuristic 'x'" $window -
 
 # What a later version brings must not be taken for done.
 usage "--clock=real" '--clock=real: expected virtual' $window --clock=real ok.spht
-usage "--warmup" '--warmup is not there yet; --roi=MARK\.\. leaves out' $window --warmup=1 ok.spht
 
 usage "an unknown world" '--knowledge=all: expected strict, inferred or optimistic' \
 	$window --knowledge=all ok.spht
@@ -122,7 +121,8 @@ check "  without a word on stderr" test ! -s err1
 has "--help begins with the usage" help '^usage: spht-replay --heuristic=NAME'
 for option in --heuristic= --csv= --json= --jobs= --knowledge= --legality= --helper-prefetch= \
 	--prefetch-window= --costs= --guest-time-scale= --clock= --helpers= --curve= --kvm= \
-	--bypass-guest-pf= --rules= --vm= --roi= --partial --explain --timing --quiet --help --version; do
+	--bypass-guest-pf= --rules= --vm= --roi= --warmup= --interval= --intervals= --partial --explain \
+	--timing --quiet --help --version; do
 	has "--help tells of $option" help "^ .*$option"
 done
 check "--version succeeds" "$SPHT_REPLAY" --version

@@ -115,6 +115,88 @@ static void without_a_region_everything_counts(void **unused)
 	spht_roi_close(&roi);
 }
 
+/* Marks 1, 2, 1, 3, 2 at 100 s, 200 s, ... of a recording from 50 s to 1050 s. */
+static int warm(const char *region, const char *warmup, uint64_t *from, struct spht_error *err)
+{
+	static const uint32_t marks[] = {1, 2, 1, 3, 2};
+	const uint64_t second = 1000000000;
+	json_t *h = header(NAMES);
+	struct spht_roi roi;
+	int ret;
+
+	assert_true(spht_warmup_valid(warmup));
+	assert_int_equal(spht_roi_open(&roi, region, h, err), 0);
+	ret = spht_roi_warmup(&roi, warmup, h, 50 * second, 1050 * second, err);
+	for (unsigned int i = 0; !ret && i < ARRAY_SIZE(marks); i++) {
+		/* What is not known yet does not count. */
+		if (roi.has_warm_mark && !roi.met_warm_mark)
+			assert_false(spht_roi_has(&roi, 100 * second * (i + 1)));
+		mark(&roi, 100 * second * (i + 1), marks[i]);
+	}
+	ret = ret ? ret : spht_roi_finish(&roi, err);
+	*from = roi.from / 1000000;
+	assert_true(spht_roi_given(&roi));
+	spht_roi_close(&roi);
+	json_decref(h);
+	return ret;
+}
+
+static void assert_warm(const char *region, const char *warmup, uint64_t from_ms)
+{
+	struct spht_error err;
+	uint64_t from;
+
+	if (warm(region, warmup, &from, &err))
+		fail_msg("%s", err.text);
+	assert_int_equal(from, from_ms);
+}
+
+static void warm_up_ends_after_seconds_or_a_share_or_at_a_mark(void **unused)
+{
+	(void)unused;
+	assert_warm(NULL, "0", 50000);
+	assert_warm(NULL, "30", 80000);
+	assert_warm(NULL, "1.5", 51500);
+	assert_warm(NULL, "1000", 1050000);
+	assert_warm(NULL, "10%", 150000);
+	assert_warm(NULL, "99.9%", 1049000);
+	assert_warm(NULL, "make", 200000);
+	assert_warm(NULL, "0x2", 200000);
+	assert_warm(NULL, "a..b", 400000);
+}
+
+static void what_counts_is_in_the_region_and_after_the_warm_up(void **unused)
+{
+	(void)unused;
+	assert_warm("make..a..b", "30", 200000);
+	assert_warm("make..a..b", "200", 250000);
+	assert_warm("boot..a..b", "make", 200000);
+	assert_warm("make..", "boot", 200000);
+	assert_warm("..make", "60", 110000);
+}
+
+static void warm_up_that_leaves_nothing_is_refused(void **unused)
+{
+	static const struct {
+		const char *region, *warmup, *why;
+	} cases[] = {
+		{NULL, "1000.1", "--warmup=1000.1: the recording is only 1000.000 s long"},
+		{"boot..make", "500", "--warmup=500 ends where --roi=boot..make is over"},
+		{"boot..make", "make", "--warmup=make ends where --roi=boot..make is over"},
+		{NULL, "0x9", "--warmup=0x9: no mark 0x9; there are 0x1 (boot), 0x2 (make)"},
+		{NULL, "nobody", "--warmup=nobody: no such marks; there are 0x1 (boot)"},
+	};
+	struct spht_error err;
+	uint64_t from;
+
+	(void)unused;
+	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+		assert_int_equal(warm(cases[i].region, cases[i].warmup, &from, &err), -1);
+		if (strncmp(err.text, cases[i].why, strlen(cases[i].why)))
+			fail_msg("'%s' instead of '%s'", err.text, cases[i].why);
+	}
+}
+
 static void port_of_marks_is_the_headers(void **unused)
 {
 	static const struct {
@@ -261,6 +343,9 @@ int main(void)
 		cmocka_unit_test(names_may_have_dots_in_them),
 		cmocka_unit_test(marks_that_are_not_there_make_no_region),
 		cmocka_unit_test(without_a_region_everything_counts),
+		cmocka_unit_test(warm_up_ends_after_seconds_or_a_share_or_at_a_mark),
+		cmocka_unit_test(what_counts_is_in_the_region_and_after_the_warm_up),
+		cmocka_unit_test(warm_up_that_leaves_nothing_is_refused),
 		cmocka_unit_test(port_of_marks_is_the_headers),
 		cmocka_unit_test(regions_side_by_side_have_what_the_whole_has),
 		cmocka_unit_test(counters_are_taken_from_where_the_recorder_put_them),

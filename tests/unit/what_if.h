@@ -41,6 +41,8 @@ struct whatif {
 	enum spht_rules rules; /* 0: all */
 	double scale, cost_scale;
 	uint64_t from, to; /* what counts; both 0: all */
+	const struct spht_phases *phases; /* and */
+	struct spht_part *parts; /* what counts in each, NULL: none */
 };
 
 /* Ends the recording: what follows are what-ifs. */
@@ -90,6 +92,8 @@ static inline struct spht_account run_spec(const struct whatif *w, const struct 
 		.bypass_guest_pf = w->bypass_guest_pf,
 		.from = w->from,
 		.to = w->to ? w->to : UINT64_MAX,
+		.phases = w->phases,
+		.parts = w->parts,
 	};
 	bool is_none = !strcmp(spec->h->name, "none") && !w->counterfactual;
 	struct spht_whatif *what_if;

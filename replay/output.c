@@ -1,0 +1,64 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "replay/output.h"
+
+bool spht_output_is(const char *output, const char *input)
+{
+	struct stat o, i;
+
+	return output && !stat(output, &o) && !stat(input, &i) && S_ISREG(o.st_mode) &&
+	       o.st_dev == i.st_dev && o.st_ino == i.st_ino;
+}
+
+int spht_output_open(struct spht_output *o, const char *path)
+{
+	struct stat st;
+
+	o->path = path;
+	o->temp = NULL;
+	if (!strcmp(path, "-")) {
+		o->f = stdout;
+		return 0;
+	}
+	if (!stat(path, &st) && !S_ISREG(st.st_mode)) {
+		o->f = fopen(path, "w");
+	} else if (asprintf(&o->temp, "%s.part", path) < 0) {
+		o->temp = NULL;
+		o->f = NULL;
+	} else {
+		o->f = fopen(o->temp, "w");
+	}
+	if (o->f)
+		return 0;
+	fprintf(stderr, "spht-replay: %s: cannot be created: %s\n", path, strerror(errno));
+	free(o->temp);
+	o->temp = NULL;
+	return -1;
+}
+
+int spht_output_close(struct spht_output *o, bool keep)
+{
+	bool bad;
+
+	if (!o->f)
+		return 0;
+	bad = fflush(o->f) || ferror(o->f);
+	if (o->f != stdout && fclose(o->f))
+		bad = true;
+	o->f = NULL;
+	if (o->temp && (bad || !keep))
+		unlink(o->temp);
+	else if (o->temp && rename(o->temp, o->path))
+		bad = true;
+	free(o->temp);
+	o->temp = NULL;
+	if (bad && keep)
+		fprintf(stderr, "spht-replay: %s: cannot be written: %s\n", o->path,
+			strerror(errno));
+	return bad ? -1 : 0;
+}

@@ -1,0 +1,25 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#ifndef SPHT_OUTPUT_H
+#define SPHT_OUTPUT_H
+
+#include <stdbool.h>
+#include <stdio.h>
+
+/*
+ * An output that appears whole or not at all: written beside its name and
+ * renamed; devices and pipes are written as they are, "-" is stdout.
+ */
+struct spht_output {
+	const char *path; /* borrowed */
+	char *temp;
+	FILE *f; /* NULL: not open */
+};
+
+/* 0, or -1 after a message on stderr. */
+int spht_output_open(struct spht_output *o, const char *path);
+/* Renames it to its name if it is to be kept; nothing where it is not open.  -1 as above. */
+int spht_output_close(struct spht_output *o, bool keep);
+/* Are @output (NULL: none) and @input one regular file?  A recording must not end as its own table. */
+bool spht_output_is(const char *output, const char *input);
+
+#endif
