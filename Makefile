@@ -78,10 +78,12 @@ REPLAY_LIB_SRCS := replay/heuristic_spec.c replay/thread.c replay/order.c replay
 	replay/observe.c replay/observe-ops.c replay/resolve.c \
 	replay/check.c replay/account.c replay/costs.c replay/whatif.c replay/whatif-world.c \
 	replay/whatif-fault.c replay/whatif-time.c replay/request.c replay/helper.c \
-	replay/whatif-rules.c replay/lock.c replay/curve.c replay/kvm.c replay/roi.c \
-	replay/kvmstats.c replay/phase.c replay/reading.c replay/recording.c replay/pool.c \
-	replay/run.c replay/row.c replay/csv.c replay/text.c replay/text-phase.c
-REPLAY_SRCS := replay/spht-replay.c replay/output.c replay/usage.c replay/calibrate.c
+	replay/whatif-rules.c replay/whatif-look.c replay/lock.c replay/curve.c replay/kvm.c \
+	replay/roi.c replay/kvmstats.c replay/phase.c replay/reading.c replay/recording.c \
+	replay/explain.c replay/story.c replay/pool.c replay/run.c replay/row.c replay/csv.c \
+	replay/text.c replay/text-phase.c replay/text-miss.c replay/text-story.c \
+	replay/text-entry.c
+REPLAY_SRCS := replay/spht-replay.c replay/emit.c replay/output.c replay/usage.c replay/calibrate.c
 # Measures the machine it runs on; x86-64, as what is modelled.
 ifeq ($(shell uname -m),x86_64)
 CALIBRATE_SRCS := calibrate/spht-calibrate.c calibrate/cost.c calibrate/die.c calibrate/faults.c \
@@ -124,7 +126,8 @@ UNIT_TESTS := tests/unit/test_record_perfdata_order.c \
 	tests/unit/test_whatif_curve.c tests/unit/test_whatif_guest.c \
 	tests/unit/test_whatif_kvm.c tests/unit/test_whatif_lock.c \
 	tests/unit/test_whatif_patterns.c tests/unit/test_whatif_speedup.c tests/unit/test_whatif_watch.c \
-	tests/unit/test_roi.c tests/unit/test_oracle.c tests/unit/test_phase.c
+	tests/unit/test_roi.c tests/unit/test_oracle.c tests/unit/test_phase.c \
+	tests/unit/test_story.c
 ifneq ($(CALIBRATE_SRCS),)
 UNIT_TESTS += tests/unit/test_calibrate.c
 endif

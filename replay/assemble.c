@@ -47,7 +47,7 @@ static int deliver(struct spht_assemble *a, struct spht_thread *t, struct spht_e
 	struct spht_assemble_stats *st = &a->stats;
 	vpn_t vpn = spht_gva_vpn(x->gva);
 
-	st->exits_total++;
+	x->number = ++st->exits_total;
 	t->guest_ring[t->nr_exits % SPHT_REFAULT_RING] = UINT64_MAX;
 	if (x->is_pf && !spht_skip_mode(st, x)) {
 		x->cls = spht_classify(t);

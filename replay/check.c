@@ -140,6 +140,8 @@ static void check_spurious(struct spht_observed *o, const struct spht_obs_where 
 		o->fid.unknown_start++;
 	else
 		o->fid.spurious[!present]++;
+	if (!present && !spht_bit(p->unknown, w->index))
+		spht_obs_miss(o, SPHT_CHECK_SPURIOUS, SPHT_BELIEF_ABSENT, false, w->page, w->index);
 }
 
 /*
@@ -176,6 +178,8 @@ int spht_obs_check_fault(struct spht_observed *o, struct spht_obs_vcpu *v, struc
 		o->fid.pbit[x->cls][hw][answer]++;
 	else if (counted)
 		o->fid.unknown_start++;
+	if (counted && belief >= 0 && answer != (hw ? SPHT_BELIEF_WEAK : SPHT_BELIEF_ABSENT))
+		spht_obs_miss(o, SPHT_CHECK_P_BIT, (unsigned int)answer, hw, w->page, w->index);
 	if (x->cls == SPHT_CLASS_SPURIOUS)
 		check_spurious(o, w);
 	if (hw && spht_bit(p->present, w->index)) {
@@ -280,6 +284,8 @@ int spht_obs_prefetched(struct spht_observed *o, struct spht_obs_where *w, unsig
 		o->fid.unknown_start++;
 	else
 		o->fid.prefetched[answer]++;
+	if (answer && !((here && w->unknown & bit) || info->preamble))
+		spht_obs_miss(o, SPHT_CHECK_PREFETCHED, SPHT_BELIEF_STRONG, false, w->page, index);
 	info->preamble = false;
 	if (spht_mmu_present(&o->mmu, w->page, index) && spht_obs_drop(o, w->page, index))
 		return -1;
@@ -321,6 +327,9 @@ int spht_obs_group_evidence(struct spht_observed *o, struct spht_obs_where *w)
 				o->fid.unknown_start++;
 			else
 				o->fid.kept[!answer]++;
+			if (!answer && !(w->unknown & bit))
+				spht_obs_miss(o, SPHT_CHECK_KEPT, SPHT_BELIEF_ABSENT, false,
+					      w->page, shift + i);
 			if (!present) {
 				struct spht_obs_info *info = spht_obs_info(o, w->page, shift + i);
 

@@ -96,6 +96,7 @@ struct spht_exit {
 	uint8_t req_level;
 	uint16_t vcpu; /* vcpu_id; undefined for LOOSE */
 	int32_t tid;
+	uint64_t number; /* among the complete windows of the recording, from 1; LOOSE, LOSS: 0 */
 	uint32_t reason; /* raw, vendor-specific */
 	uint32_t pfec; /* hardware error code */
 	gva_t gva;

@@ -25,6 +25,7 @@ enum spht_told {
 	SPHT_TOLD_UNKNOWN, /* read, not decided in this world: refused */
 	SPHT_TOLD_ILLEGAL, /* read, and not to be built: refused */
 	SPHT_TOLD_THERE, /* read, and the entry was there by then */
+	SPHT_TOLD_CANCELLED, /* its shadow page was zapped while it waited */
 	SPHT_TOLD_STARTED, /* the build began */
 	SPHT_TOLD_BUILT,
 	SPHT_TOLD_BESIDE, /* came along with a build beside it */
@@ -55,7 +56,8 @@ struct spht_look {
 	bool met; /* the step has been */
 	uint8_t guest; /* SPHT_GPTE_*, just before the step */
 	bool guest_known; /* the table is */
-	bool present, writable, reached; /* the shadow entry, just before the fault */
+	bool present, writable,
+		reached; /* the shadow entry, and the path to it, before the fault */
 	bool helper, side, lacking, queued, building;
 	bool avoided;
 };

@@ -119,8 +119,22 @@ struct spht_observed {
 	unsigned int window;
 	uint64_t spans[10]; /* prefetched entries by log2 of the window that holds them */
 	int always;
+	spht_miss_fn *on_miss; /* NULL: nobody listens */
+	void *miss_arg;
 	bool nested; /* met a shadow page of a nested guest */
 };
+
+/* Says that a check and the model disagreed.  @index: SPHT_PT_ENTRIES where the page is meant. */
+static inline void spht_obs_miss(struct spht_observed *o, enum spht_check check,
+				 unsigned int belief, bool p, uint32_t page, unsigned int index)
+{
+	if (o->on_miss)
+		o->on_miss(o->miss_arg, &(struct spht_miss){.check = (uint8_t)check,
+							    .belief = (uint8_t)belief,
+							    .p = p,
+							    .page = page,
+							    .index = (uint16_t)index});
+}
 
 struct spht_obs_info *spht_obs_info(struct spht_observed *o, uint32_t page, unsigned int index);
 int spht_obs_assume(struct spht_observed *o, uint32_t page);

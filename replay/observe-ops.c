@@ -91,6 +91,10 @@ static int op_get(struct spht_observed *o, struct spht_obs_vcpu *v, const struct
 		o->fid.get_page[p->exists][op->created]++;
 	else
 		o->fid.unknown_start++;
+	if ((seen || op->created) && p->exists == op->created)
+		spht_obs_miss(o, op->created ? SPHT_CHECK_CREATED : SPHT_CHECK_FOUND,
+			      p->exists ? SPHT_BELIEF_STRONG : SPHT_BELIEF_ABSENT, false, page,
+			      SPHT_PT_ENTRIES);
 	if (op->created) {
 		if (p->exists && spht_steps_do(&o->steps, SPHT_DO_ZAP, page, 0, false))
 			return -1;

@@ -414,3 +414,9 @@ void spht_observed_mock(struct spht_observed *o, int always)
 {
 	o->always = always;
 }
+
+void spht_observed_on_miss(struct spht_observed *o, spht_miss_fn *fn, void *arg)
+{
+	o->on_miss = fn;
+	o->miss_arg = arg;
+}

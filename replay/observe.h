@@ -58,6 +58,27 @@ void spht_fidelity_score(const struct spht_fidelity *f, uint64_t *agreed, uint64
 #define SPHT_FIDELITY_MIN_PERCENT 95
 bool spht_fidelity_passes(const struct spht_fidelity *f);
 
+/* Where a check and the model disagree. */
+enum spht_check {
+	SPHT_CHECK_P_BIT, /* check 1 */
+	SPHT_CHECK_KEPT, /* check 2: passed over by a prefetch group */
+	SPHT_CHECK_SPURIOUS, /* check 2: target of a spurious fault */
+	SPHT_CHECK_PREFETCHED, /* check 3 */
+	SPHT_CHECK_FOUND, /* check 4, outside of the score: a shadow page was found, */
+	SPHT_CHECK_CREATED, /* or created */
+	SPHT_CHECK_NR
+};
+
+struct spht_miss {
+	uint8_t check; /* enum spht_check */
+	uint8_t belief; /* SPHT_BELIEF_*; FOUND, CREATED: of the page */
+	bool p; /* P_BIT: the hardware's answer */
+	uint32_t page;
+	uint16_t index; /* of the entry; FOUND, CREATED: SPHT_PT_ENTRIES */
+};
+
+typedef void spht_miss_fn(void *arg, const struct spht_miss *miss);
+
 struct spht_observed;
 
 /*
@@ -71,6 +92,8 @@ void spht_observed_close(struct spht_observed *o);
 int spht_observed_exit(void *observed, const struct spht_exit *exit, struct spht_error *err);
 /* Ends the recording; its steps can be read from now on (chunk.h).  Again: nothing. */
 int spht_observed_finish(struct spht_observed *o, struct spht_error *err);
+/* Calls @fn at each disagreement from now on, before the model mends its ways; NULL: no more. */
+void spht_observed_on_miss(struct spht_observed *o, spht_miss_fn *fn, void *arg);
 
 struct spht_shadow *spht_observed_shadow(struct spht_observed *o);
 const struct spht_steps *spht_observed_steps(const struct spht_observed *o);

@@ -43,8 +43,28 @@ int spht_reading_interval(struct spht_reading *r, const char *arg, struct spht_e
 	return 0;
 }
 
-int spht_reading_check(const struct spht_reading *r, bool json, struct spht_error *err)
+int spht_reading_explain(struct spht_reading *r, const char *arg, struct spht_error *err)
 {
+	if (arg)
+		return spht_target_parse(&r->target, arg, err);
+	r->explain = true;
+	return 0;
+}
+
+int spht_reading_check(const struct spht_reading *r, bool json, bool report, char **files, int nr,
+		       struct spht_error *err)
+{
+	if ((r->target.kind || r->list_misses) && !report) {
+		spht_error_set(err, "%s is a part of the report, and there is none",
+			       r->list_misses ? "--list-misses" : "--explain=EXIT");
+		return -1;
+	}
+	/* It is found in one pass, and told in another. */
+	if (r->target.kind && (nr != 1 || !strcmp(files[0], "-"))) {
+		spht_error_set(err, "--explain=%.80s takes one file, which is read twice: not %s",
+			       r->target.text, nr == 1 ? "stdin" : "several");
+		return -1;
+	}
 	if (r->interval_ns && !r->intervals && !r->explain && !json) {
 		spht_error_set(err, "--interval needs --explain, --intervals=FILE or --json=FILE");
 		return -1;

@@ -97,7 +97,17 @@ static int on_counted_exit(void *arg, const struct spht_exit *x, struct spht_err
 				count_window(&phase->exits, x);
 		}
 	}
-	return spht_observed_exit(r->observed, x, err);
+	if (!r->tap)
+		return spht_observed_exit(r->observed, x, err);
+	if (r->tap->before(r->tap->arg, x))
+		goto no_memory;
+	if (spht_observed_exit(r->observed, x, err))
+		return -1;
+	if (!r->tap->after(r->tap->arg, x))
+		return 0;
+no_memory:
+	spht_error_set(err, "out of memory for what is to be explained");
+	return -1;
 }
 
 /* Marks are of the VM that is followed. */
@@ -221,6 +231,7 @@ static int open_counts(struct spht_recording *r, const struct spht_reader *reade
 	memset(&r->counted, 0, sizeof(r->counted));
 	r->pf_counted = r->pf_mmio = 0;
 	find_span(reader, &start, &end);
+	r->start = start;
 	if (spht_roi_open(&r->roi, opt->roi, h, err) ||
 	    spht_roi_warmup(&r->roi, opt->warmup, h, start, end, err))
 		return -1;
@@ -232,7 +243,7 @@ static int load_pass(struct spht_recording *r, struct spht_reader *reader,
 		     const struct spht_role_layout *layout, const struct spht_load_options *opt,
 		     struct spht_error *err)
 {
-	bool all = !opt->roi && !opt->warmup && !opt->interval_ns && !r->has_pf_taken;
+	bool all = !opt->roi && !opt->warmup && !opt->interval_ns && !opt->tap && !r->has_pf_taken;
 	struct spht_assemble *a = NULL;
 	int ret = -1;
 
@@ -248,6 +259,9 @@ static int load_pass(struct spht_recording *r, struct spht_reader *reader,
 		goto out;
 	}
 	spht_observed_mock(r->observed, opt->mock);
+	r->tap = opt->tap;
+	if (r->tap)
+		r->tap->start(r->tap->arg, r->observed, r->start);
 	if (feed(r, reader, a, opt, err) || (opt->nr_vm && spht_assemble_check_selected(a, err)) ||
 	    spht_roi_finish(&r->roi, err))
 		goto out;

@@ -8,6 +8,16 @@
 #include "replay/phase.h"
 #include "replay/roi.h"
 
+/* Somebody who looks on as the observed MMU is told of each exit. */
+struct spht_tap {
+	void *arg;
+	/* A pass over the file begins; there may be another.  @start: ns, its first event. */
+	void (*start)(void *arg, struct spht_observed *o, uint64_t start);
+	/* Around the observed MMU's work on @x.  -1: memory is short. */
+	int (*before)(void *arg, const struct spht_exit *x);
+	int (*after)(void *arg, const struct spht_exit *x);
+};
+
 /* A trace file read, assembled, and held against the observed MMU: ready for any number of what-ifs. */
 struct spht_recording {
 	char *path;
@@ -24,12 +34,14 @@ struct spht_recording {
 	struct spht_roi roi;
 	/* Windows that begin in the region: exits, classes, refaults; without a region, @stats. */
 	struct spht_assemble_stats counted;
+	uint64_t start; /* ns, the first event, as the index has it */
 	struct spht_phases phases; /* intervals, where they are wanted */
 	bool has_pf_taken;
 	uint64_t pf_taken; /* by how much KVM's own counter rose */
 	/* The #PF exits that it should have counted, and when it was read. */
 	uint64_t pf_counted, pf_mmio, pf_from, pf_to;
 	struct spht_role_layout role; /* the header's own, where it has one */
+	const struct spht_tap *tap; /* NULL: nobody looks on */
 	struct spht_observed *observed; /* points into this; so a recording stays where it is */
 };
 
@@ -46,6 +58,7 @@ struct spht_load_options {
 	const char *warmup; /* SECONDS, N% or MARK; NULL: none */
 	uint64_t interval_ns; /* length of intervals, 0: none */
 	struct spht_room room; /* for its steps */
+	const struct spht_tap *tap; /* NULL: none */
 	int mock; /* spht_observed_mock(); -1 = none */
 	void (*progress)(uint64_t events, void *arg); /* NULL: quiet */
 	void *arg;

@@ -6,6 +6,7 @@
 #include <stdio.h>
 
 #include "replay/run.h"
+#include "replay/story.h"
 
 /* report: counters -> CSV, JSON, text.  No arithmetic beyond ratios. */
 
@@ -51,6 +52,22 @@ void spht_text_result(FILE *out, const struct spht_recording *recording,
 		      const struct spht_run_options *options, const struct spht_result *result);
 /* --explain: the confusion matrices behind fidelity_pct. */
 void spht_text_explain(FILE *out, const struct spht_recording *recording);
+/* --list-misses: a line for each disagreement, at most 100 columns. */
+void spht_text_misses(FILE *out, const struct spht_recording *recording,
+		      const struct spht_misses *misses);
+/* What check and model said of a missed entry: "P=0, held strong". */
+void spht_miss_text(char *buf, size_t size, const struct spht_miss_at *miss);
+/*
+ * --explain=EXIT: the story of one exit, in lines of at most 100 columns.
+ * @results: of the recording, with what each run did with the entry.
+ */
+void spht_text_story(FILE *out, const struct spht_recording *recording,
+		     const struct spht_story *story, const struct spht_run_options *options,
+		     const struct spht_result *results);
+/* What each run did with the entry, for spht_text_story().  @other: the fault was on another. */
+void spht_text_looks(FILE *out, const struct spht_recording *recording,
+		     const struct spht_run_options *options, const struct spht_result *results,
+		     bool other);
 /* And the fidelity of each interval, a line each of at most 100 columns. */
 void spht_text_phases(FILE *out, const struct spht_recording *recording);
 

@@ -57,6 +57,8 @@ void spht_request_tell(struct spht_whatif *w, const struct spht_request *r, uint
 	const struct spht_heuristic *h = w->c->spec->h;
 	struct spht_outcome o = {w->now_ns, r->space, r->vpn, kind};
 
+	if (w->c->look)
+		spht_w_look_outcome(w, r->space, r->vpn, kind);
 	if (h->outcome)
 		h->outcome(w->hstate, w->c->spec->params, &o, &w->host);
 }
@@ -121,14 +123,25 @@ static void ask(struct spht_host *host, uint64_t space, uint64_t vpn, bool watch
 		spht_bit_set(w->pages[r->page].queued, req.index);
 }
 
+/* The same, for whoever looks at one entry alone. */
+static void ask_and_tell(struct spht_host *host, uint64_t space, uint64_t vpn, bool watch)
+{
+	struct spht_whatif *w = (struct spht_whatif *)host;
+	uint64_t full = spht_w_book(w, w->outside)->queue_full;
+
+	ask(host, space, vpn, watch);
+	if (w->c->look)
+		spht_w_look_asked(w, space, vpn, spht_w_book(w, w->outside)->queue_full != full);
+}
+
 static void request(struct spht_host *host, uint64_t space, uint64_t vpn)
 {
-	ask(host, space, vpn, false);
+	ask_and_tell(host, space, vpn, false);
 }
 
 static void watch(struct spht_host *host, uint64_t space, uint64_t vpn)
 {
-	ask(host, space, vpn, true);
+	ask_and_tell(host, space, vpn, true);
 }
 
 int spht_request_init(struct spht_whatif *w)

@@ -13,6 +13,7 @@ struct job {
 	const struct spht_spec *spec;
 	struct spht_account *account;
 	struct spht_part *parts;
+	struct spht_look *look;
 	enum spht_world world;
 	double scale;
 	enum spht_rules rules;
@@ -151,6 +152,8 @@ static void open_job(void *arg, size_t i)
 		.to = r->roi.to,
 		.phases = &r->phases,
 		.parts = j->parts,
+		.look_at = v->options->look_at,
+		.look = j->look,
 	};
 	j->whatif = spht_whatif_open(&j->config, j->account, &j->err);
 	j->ret = j->whatif ? 0 : -1;
@@ -277,12 +280,18 @@ static int check_result(const struct spht_result *r, const struct spht_costs *co
 	return 0;
 }
 
-/* Rows and, in the same piece of memory, what each has by interval. */
-static struct spht_result *alloc_results(size_t rows, uint32_t phases)
+/* Rows and, in the same piece of memory, what each has by interval and for one entry. */
+static struct spht_result *alloc_results(size_t rows, uint32_t phases, bool look)
 {
 	size_t all = (rows + 1) * sizeof(struct spht_result);
-	struct spht_result *res = calloc(1, all + 2 * rows * phases * sizeof(struct spht_part));
-	struct spht_part *parts = (struct spht_part *)((char *)res + all);
+	size_t looks = look ? rows * SPHT_WORLD_NR * sizeof(struct spht_look) : 0;
+	struct spht_result *res =
+		calloc(1, all + looks + 2 * rows * phases * sizeof(struct spht_part));
+	struct spht_look *l = (struct spht_look *)((char *)res + all);
+	struct spht_part *parts = (struct spht_part *)((char *)res + all + looks);
+
+	for (size_t i = 0; res && look && i < rows; i++)
+		res[i].look = l + i * SPHT_WORLD_NR;
 
 	for (size_t i = 0; res && phases && i < rows; i++) {
 		res[i].parts = parts + 2 * i * phases;
@@ -296,7 +305,7 @@ int spht_run(struct spht_recording *recording, const struct spht_run_options *op
 {
 	size_t rows = (size_t)opt->nr_specs * opt->nr_scales, n = 0;
 	struct spht_account oracles[SPHT_WORLD_NR];
-	struct spht_result *res = alloc_results(rows, recording->phases.nr);
+	struct spht_result *res = alloc_results(rows, recording->phases.nr, opt->look_at);
 	struct job *jobs = calloc((2 * rows + 1) * SPHT_WORLD_NR, sizeof(*jobs));
 	struct spht_spec oracle, none;
 	int ret = -1;
@@ -327,6 +336,7 @@ int spht_run(struct spht_recording *recording, const struct spht_run_options *op
 			jobs[n++] = (struct job){.spec = res[i].spec,
 						 .account = &res[i].world[w],
 						 .parts = w == opt->knowledge ? res[i].parts : NULL,
+						 .look = res[i].look ? &res[i].look[w] : NULL,
 						 .world = w,
 						 .scale = res[i].scale,
 						 .rules = opt->rules};

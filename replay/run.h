@@ -25,6 +25,7 @@ struct spht_run_options {
 	bool bypass_guest_pf; /* where that KVM has it */
 	unsigned int jobs;
 	struct spht_costs costs;
+	const struct spht_look_at *look_at; /* NULL: nothing */
 };
 
 /* One row of the result: a heuristic on a recording at one time scale, in all worlds. */
@@ -36,6 +37,8 @@ struct spht_result {
 	/* KVM itself as asked for, without a helper, where that was not what was recorded. */
 	struct spht_account baseline[SPHT_WORLD_NR];
 	bool counterfactual; /* baseline is valid */
+	/* What each world's run does with @options->look_at; NULL: nothing is looked at. */
+	struct spht_look *look;
 	/* By interval of the recording, of @options->knowledge; NULL: no intervals. */
 	struct spht_part *parts, *base_parts; /* base_parts: of the baseline, as above */
 };

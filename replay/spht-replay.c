@@ -11,7 +11,7 @@
 #include <unistd.h>
 
 #include "replay/calibrate.h"
-#include "replay/output.h"
+#include "replay/emit.h"
 #include "replay/reading.h"
 #include "replay/report.h"
 #include "replay/usage.h"
@@ -135,6 +135,7 @@ enum {
 	OPT_VM,
 	OPT_PARTIAL,
 	OPT_EXPLAIN,
+	OPT_LIST_MISSES,
 	OPT_TIMING,
 	OPT_QUIET,
 	OPT_ROI,
@@ -166,7 +167,8 @@ static const struct option options[] = {
 	{"kvm", required_argument, NULL, OPT_KVM},
 	{"vm", required_argument, NULL, OPT_VM},
 	{"partial", no_argument, NULL, OPT_PARTIAL},
-	{"explain", no_argument, NULL, OPT_EXPLAIN},
+	{"explain", optional_argument, NULL, OPT_EXPLAIN},
+	{"list-misses", no_argument, NULL, OPT_LIST_MISSES},
 	{"timing", no_argument, NULL, OPT_TIMING},
 	{"quiet", no_argument, NULL, OPT_QUIET},
 	{"memory", required_argument, NULL, OPT_MEMORY},
@@ -192,6 +194,10 @@ static int reading_option(struct args *a, int opt, const char *arg)
 		ret = spht_reading_warmup(&a->reading, arg, &err);
 	else if (opt == OPT_INTERVAL)
 		ret = spht_reading_interval(&a->reading, arg, &err);
+	else if (opt == OPT_EXPLAIN)
+		ret = spht_reading_explain(&a->reading, arg, &err);
+	else if (opt == OPT_LIST_MISSES)
+		a->reading.list_misses = true;
 	else
 		a->reading.intervals = arg;
 	return ret ? usage_error("%s", err.text) : 0;
@@ -312,9 +318,6 @@ static int one_option(struct args *a, int opt, const char *arg)
 	case OPT_PARTIAL:
 		a->partial = true;
 		return 0;
-	case OPT_EXPLAIN:
-		a->reading.explain = true;
-		return 0;
 	case OPT_TIMING:
 		a->timing = true;
 		return 0;
@@ -340,11 +343,13 @@ static int check_outputs(const struct args *a, int argc, char **argv)
 {
 	const char *const name[] = {"--csv", "--json", "--intervals"};
 	const char *const path[] = {a->csv, a->json, a->reading.intervals};
+	bool report = !a->quiet;
 	struct spht_error err;
 
 	for (unsigned int i = 0; i < 3; i++) {
 		if (!path[i])
 			continue;
+		report = report && strcmp(path[i], "-");
 		if (!*path[i])
 			return usage_error("%s takes a file name", name[i]);
 		for (unsigned int k = 0; k < i; k++)
@@ -356,7 +361,7 @@ static int check_outputs(const struct args *a, int argc, char **argv)
 				return usage_error("%s would be replaced by its own results",
 						   argv[k]);
 	}
-	if (spht_reading_check(&a->reading, a->json, &err))
+	if (spht_reading_check(&a->reading, a->json, report, argv + optind, argc - optind, &err))
 		return usage_error("%s", err.text);
 	return 0;
 }
@@ -408,51 +413,26 @@ static void progress(uint64_t events, void *arg)
 	fprintf(stderr, "\r%s: %.1f M events", (const char *)arg, (double)events / 1e6);
 }
 
-/* Where results go; what is not wanted is not open. */
-struct outputs {
-	struct spht_output csv, json, intervals;
-	bool csv_started, intervals_started;
-	json_t *rows;
-	FILE *report; /* NULL: none */
-};
-
-static void emit_intervals(const struct args *a, const struct spht_recording *rec,
-			   const struct spht_result *res, struct outputs *out)
+/* What one wants to hear of a recording before any result, on stderr. */
+static void warn(const struct spht_recording *rec)
 {
-	static struct spht_row row;
-
-	for (uint32_t i = 0; out->intervals.f && i < rec->phases.nr; i++) {
-		spht_row_fill_phase(&row, rec, &a->run, res, i);
-		if (!out->intervals_started)
-			spht_csv_header(out->intervals.f, &row);
-		out->intervals_started = true;
-		spht_csv_row(out->intervals.f, &row);
-	}
+	if (rec->stats.lost_events || rec->stats.lost_unknown)
+		fprintf(stderr,
+			"spht-replay: %s: THE RECORDING LOST EVENTS (%llu counted, %llu gaps of "
+			"unknown "
+			"size); results around the gaps are guesses\n",
+			rec->path, (unsigned long long)rec->stats.lost_events,
+			(unsigned long long)rec->stats.lost_unknown);
+	if (*rec->window_said)
+		fprintf(stderr,
+			"spht-replay: %s: the header's kvm.prefetch_window is %s, not a power of "
+			"two "
+			"from 1 to 64; not used\n",
+			rec->path, rec->window_said);
 }
 
-static int emit_results(const struct args *a, const struct spht_recording *rec,
-			const struct spht_result *res, struct outputs *out)
-{
-	static struct spht_row row;
-
-	for (unsigned int i = 0; i < a->run.nr_specs * a->run.nr_scales; i++) {
-		spht_row_fill(&row, rec, &a->run, &res[i], a->vm ? a->vm : "");
-		if (out->csv.f && !out->csv_started)
-			spht_csv_header(out->csv.f, &row);
-		out->csv_started = true;
-		if (out->csv.f)
-			spht_csv_row(out->csv.f, &row);
-		if (out->rows &&
-		    json_array_append_new(out->rows, spht_json_row(&row, rec, &a->run, &res[i])))
-			return -1;
-		if (out->report)
-			spht_text_result(out->report, rec, &a->run, &res[i]);
-		emit_intervals(a, rec, &res[i], out);
-	}
-	return 0;
-}
-
-static int replay_one(const struct args *a, const char *path, struct outputs *out)
+static int load_one(const struct args *a, const char *path, struct spht_recording *rec,
+		    struct spht_telling *telling)
 {
 	bool tty = isatty(STDERR_FILENO);
 	struct spht_load_options load = {
@@ -468,52 +448,59 @@ static int replay_one(const struct args *a, const char *path, struct outputs *ou
 		.progress = tty && !a->quiet ? progress : NULL,
 		.arg = (void *)path,
 	};
-	struct spht_recording rec;
-	struct spht_result *res = NULL;
 	struct spht_error err;
-	int ret;
 
-	if (spht_recording_load(&rec, path, &load, &err)) {
+	if (spht_telling_open(telling, &a->reading.target, a->reading.list_misses, path, &load,
+			      &err) ||
+	    spht_recording_load(rec, path, &load, &err)) {
 		bool named = !strcmp(path, "-") || !strncmp(err.text, path, strlen(path));
 
 		fprintf(stderr, "%sspht-replay: %s%s%s\n", load.progress ? "\r\033[K" : "",
 			named ? "" : path, named ? "" : ": ", err.text);
-		return EXIT_INPUT;
+		return -1;
 	}
 	if (load.progress)
 		fputs("\r\033[K", stderr);
-	if (rec.stats.lost_events || rec.stats.lost_unknown)
-		fprintf(stderr,
-			"spht-replay: %s: THE RECORDING LOST EVENTS (%llu counted, %llu gaps of "
-			"unknown "
-			"size); results around the gaps are guesses\n",
-			path, (unsigned long long)rec.stats.lost_events,
-			(unsigned long long)rec.stats.lost_unknown);
-	if (*rec.window_said)
-		fprintf(stderr,
-			"spht-replay: %s: the header's kvm.prefetch_window is %s, not a power of "
-			"two "
-			"from 1 to 64; not used\n",
-			path, rec.window_said);
+	warn(rec);
+	return 0;
+}
+
+static int replay_one(struct args *a, const char *path, struct spht_outputs *out)
+{
+	struct spht_result *res = NULL;
+	struct spht_telling telling;
+	struct spht_recording rec;
+	struct spht_error err;
+	int ret = EXIT_INPUT;
+
+	if (load_one(a, path, &rec, &telling))
+		goto out_telling;
 	if (out->report) {
 		spht_text_recording(out->report, &rec);
 		if (a->reading.explain) {
 			spht_text_explain(out->report, &rec);
 			spht_text_phases(out->report, &rec);
 		}
+		if (a->reading.list_misses)
+			spht_text_misses(out->report, &rec, &telling.misses);
 	}
+	a->run.look_at = spht_telling_look_at(&telling);
 	ret = spht_run(&rec, &a->run, &res, &err);
 	if (ret) {
 		fprintf(stderr, "spht-replay: %s: %s\n", path, err.text);
 		ret = ret == -3 ? EXIT_IDENTITY : EXIT_INPUT;
-	} else if (emit_results(a, &rec, res, out)) {
+	} else if (spht_outputs_add(out, &rec, &a->run, res, a->vm)) {
 		fprintf(stderr, "spht-replay: out of memory\n");
 		ret = EXIT_INPUT;
 	} else {
 		ret = rec.complete ? EXIT_OK : EXIT_PARTIAL;
 	}
+	if (res && out->report && a->reading.target.kind)
+		spht_text_story(out->report, &rec, &telling.story, &a->run, res);
 	free(res);
 	spht_recording_close(&rec);
+out_telling:
+	spht_telling_close(&telling);
 	return ret;
 }
 
@@ -534,7 +521,7 @@ static void print_timing(double start)
 		seconds(CLOCK_MONOTONIC) - start, seconds(CLOCK_PROCESS_CPUTIME_ID), ru.ru_maxrss);
 }
 
-static int replay_all(const struct args *a, int argc, char **argv, struct outputs *out)
+static int replay_all(struct args *a, int argc, char **argv, struct spht_outputs *out)
 {
 	bool to_stdout = out->csv.f == stdout || out->json.f == stdout ||
 			 out->intervals.f == stdout;
@@ -550,11 +537,8 @@ static int replay_all(const struct args *a, int argc, char **argv, struct output
 		if (out->report && i + 1 < argc)
 			fputs("\n", out->report);
 	}
-	if (out->rows && (ret == EXIT_OK || ret == EXIT_PARTIAL) &&
-	    (json_dumpf(out->rows, out->json.f, JSON_INDENT(1) | JSON_REAL_PRECISION(9)) < 0 ||
-	     fputc('\n', out->json.f) < 0))
+	if ((ret == EXIT_OK || ret == EXIT_PARTIAL) && spht_outputs_finish(out))
 		ret = EXIT_INPUT;
-	json_decref(out->rows);
 	if (out->report && (fflush(out->report) || ferror(out->report))) {
 		fprintf(stderr, "spht-replay: stdout: cannot be written: %s\n", strerror(errno));
 		ret = EXIT_INPUT;
@@ -562,18 +546,10 @@ static int replay_all(const struct args *a, int argc, char **argv, struct output
 	return ret;
 }
 
-static int close_outputs(struct outputs *out, bool keep)
-{
-	int ret = spht_output_close(&out->csv, keep);
-
-	ret |= spht_output_close(&out->json, keep);
-	return ret | spht_output_close(&out->intervals, keep);
-}
-
 int main(int argc, char **argv)
 {
 	double start = seconds(CLOCK_MONOTONIC);
-	static struct outputs out;
+	static struct spht_outputs out;
 	static struct args a;
 	int ret;
 
@@ -585,12 +561,12 @@ int main(int argc, char **argv)
 	if ((a.csv && spht_output_open(&out.csv, a.csv)) ||
 	    (a.json && spht_output_open(&out.json, a.json)) ||
 	    (a.reading.intervals && spht_output_open(&out.intervals, a.reading.intervals))) {
-		close_outputs(&out, false);
+		spht_outputs_close(&out, false);
 		return EXIT_INPUT;
 	}
 	ret = replay_all(&a, argc, argv, &out);
 	/* A failed run leaves no table that could be taken for its result. */
-	if (close_outputs(&out, ret == EXIT_OK || ret == EXIT_PARTIAL))
+	if (spht_outputs_close(&out, ret == EXIT_OK || ret == EXIT_PARTIAL))
 		ret = EXIT_INPUT;
 	if (a.timing)
 		print_timing(start);

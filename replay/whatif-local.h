@@ -8,7 +8,7 @@
 /*
  * Inside of a what-if: whatif.c (the run and its clocks), whatif-world.c (what
  * happens whatever the helper does), whatif-fault.c (exits that may be avoided),
- * whatif-time.c (what takes time), request.c (what the helpers are asked for),
+ * whatif-time.c (what takes time), whatif-look.c (one entry's story), request.c (what the helpers are asked for),
  * helper.c (the other cores).
  */
 
@@ -91,6 +91,8 @@ struct spht_whatif {
 	struct spht_account rest; /* of what is outside of it */
 	bool outside; /* so is the current step */
 	struct spht_parts parts; /* @acc by interval */
+	unsigned int look_bits; /* the entry that is looked at, as it was last seen */
+	uint64_t look_ns; /* the current step's exit, the recording's clock */
 	struct spht_mmu mmu;
 	struct spht_wpage *pages; /* by page id */
 	uint8_t **state; /* by table id: SPHT_GPTE_* of 512 entries */
@@ -198,6 +200,29 @@ int spht_rules_init(struct spht_whatif *w);
 void spht_rules_close(struct spht_whatif *w);
 /* The first two levels: would the fault count as avoided? */
 void spht_rules_count(struct spht_whatif *w, const struct spht_step *s);
+
+/* whatif-look.c; all but the inline ones only where something is looked at (config.look) */
+enum spht_look_part {
+	SPHT_LOOK_GUEST, /* of a step: what the guest did before it */
+	SPHT_LOOK_HELPERS, /* what the helpers did until it */
+	SPHT_LOOK_FAULT, /* the fault, */
+	SPHT_LOOK_AVOIDED, /* that did not happen */
+	SPHT_LOOK_ASKED, /* what the heuristic asked for */
+};
+void spht_w_look_now(struct spht_whatif *w, enum spht_look_part part);
+void spht_w_look_step(struct spht_whatif *w, const struct spht_step *s, uint32_t step);
+void spht_w_look_fault(struct spht_whatif *w, const struct spht_step *s, uint32_t step);
+void spht_w_look_end(struct spht_whatif *w, const struct spht_step *s, uint32_t step, bool avoided);
+/* The heuristic asked for it; @full: there was no room. */
+void spht_w_look_asked(struct spht_whatif *w, uint64_t space, uint64_t vpn, bool full);
+/* The helpers are done with a request, one way or the other. */
+void spht_w_look_outcome(struct spht_whatif *w, uint64_t space, uint64_t vpn, uint8_t outcome);
+
+static inline void spht_w_look(struct spht_whatif *w, enum spht_look_part part)
+{
+	if (w->c->look)
+		spht_w_look_now(w, part);
+}
 
 /* whatif-time.c */
 /* The profile's @ns, in the recording's time. */

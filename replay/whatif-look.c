@@ -53,7 +53,10 @@ static void compare_helper(struct spht_whatif *w, unsigned int was, unsigned int
 			   enum spht_look_part part)
 {
 	unsigned int come = is & ~was, extra = LOOK_HELPER | LOOK_SIDE;
+	unsigned int wait = LOOK_QUEUED | LOOK_WATCHED;
 
+	if ((was & wait) && !(is & (wait | LOOK_BUILDING | LOOK_HELPER)))
+		tell(w, SPHT_TOLD_CANCELLED);
 	if (come & LOOK_WATCHED)
 		tell(w, SPHT_TOLD_WATCHED);
 	else if ((come & LOOK_QUEUED) && !(was & LOOK_WATCHED))
@@ -91,9 +94,16 @@ void spht_w_look_now(struct spht_whatif *w, enum spht_look_part part)
 		tell(w, SPHT_TOLD_GONE);
 }
 
+/* Is a request for (@space, @vpn) one for the entry, as far as is known by now? */
 static bool is_asked(const struct spht_whatif *w, uint64_t space, uint64_t vpn)
 {
-	return space == w->c->look_at->space && vpn == w->c->look_at->vpn && !w->c->look->met;
+	const struct spht_look_at *at = w->c->look_at;
+	const struct spht_wregion *r;
+
+	if (space != at->space || vpn != at->vpn || w->c->look->met)
+		return false;
+	r = spht_w_region(w, space, vpn);
+	return !r || r->page == at->page;
 }
 
 void spht_w_look_asked(struct spht_whatif *w, uint64_t space, uint64_t vpn, bool full)
@@ -119,7 +129,7 @@ void spht_w_look_outcome(struct spht_whatif *w, uint64_t space, uint64_t vpn, ui
 	if (!is_asked(w, space, vpn) || outcome == SPHT_OUTCOME_BUILT)
 		return;
 	/* Taken from the queue and gone again before anybody looked. */
-	w->look_bits &= ~(unsigned int)(LOOK_QUEUED | LOOK_WATCHED);
+	w->look_bits &= ~(unsigned int)(LOOK_QUEUED | LOOK_WATCHED | LOOK_BUILDING);
 	if (outcome == SPHT_OUTCOME_LATE) {
 		tell(w, SPHT_TOLD_LATE);
 		return;
@@ -161,15 +171,19 @@ void spht_w_look_fault(struct spht_whatif *w, const struct spht_step *s, uint32_
 	l->lacking = is & LOOK_LACK;
 	l->queued = is & (LOOK_QUEUED | LOOK_WATCHED);
 	l->building = is & LOOK_BUILDING;
-	l->reached = l->present && (!(s->flags & SPHT_STEP_HAS_LEAF) || s->page != at->page ||
-				    spht_w_reaches(w, s->path, s->page, s->leaf_level, s->index,
-						   s->vpn));
+	l->reached = l->present &&
+		     (!(s->flags & SPHT_STEP_HAS_LEAF) || s->page != at->page ||
+		      spht_w_reaches(w, s->path, s->page, s->leaf_level, s->index, s->vpn));
 }
 
-void spht_w_look_end(struct spht_whatif *w, uint32_t step, bool avoided)
+void spht_w_look_end(struct spht_whatif *w, const struct spht_step *s, uint32_t step, bool avoided)
 {
-	spht_w_look_now(w, avoided ? SPHT_LOOK_AVOIDED : SPHT_LOOK_FAULT);
-	if (step != w->c->look_at->step)
+	const struct spht_look_at *at = w->c->look_at;
+	bool own = (s->flags & SPHT_STEP_HAS_LEAF) && s->page == at->page && s->index == at->index;
+
+	/* Neighbours change with the fault, but it is not theirs. */
+	spht_w_look_now(w, !own ? SPHT_LOOK_GUEST : avoided ? SPHT_LOOK_AVOIDED : SPHT_LOOK_FAULT);
+	if (step != at->step)
 		return;
 	w->c->look->avoided = avoided;
 	w->c->look->met = true;

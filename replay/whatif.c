@@ -29,6 +29,8 @@ static void run_step(struct spht_whatif *w, const struct spht_step *s, uint32_t 
 	w->outside = is_outside(w, s->t_exit);
 	if (step)
 		spht_w_advance(w, step - 1);
+	if (w->c->look)
+		spht_w_look_step(w, s, step);
 	if (s->flags & SPHT_STEP_LOSS) {
 		lose(w, s->t_exit);
 		return;
@@ -36,17 +38,22 @@ static void run_step(struct spht_whatif *w, const struct spht_step *s, uint32_t 
 	if (s->flags & SPHT_STEP_LOOSE) {
 		spht_w_exogenous(w, s, step, false);
 		spht_w_exogenous(w, s, step, true);
+		spht_w_look(w, SPHT_LOOK_GUEST);
 		return;
 	}
 	w->last = s;
 	spht_w_come_to(w, s);
 	spht_w_advance_leads(w, s);
 	spht_helper_run(w, s->vcpu, w->now_ns);
+	if (w->c->look)
+		spht_w_look_fault(w, s, step);
 	spht_w_exogenous(w, s, step, false);
 	if (s->flags & SPHT_STEP_PF)
 		avoided = spht_w_fault(w, s, step);
 	spht_w_exogenous(w, s, step, true);
 	spht_w_leave(w, s, avoided);
+	if (w->c->look)
+		spht_w_look_end(w, s, step, avoided);
 }
 
 /* `none` must end where the recording ended, entry by entry. */

@@ -6,6 +6,7 @@
 #include "replay/costs.h"
 #include "replay/guest.h"
 #include "replay/heuristic_spec.h"
+#include "replay/look.h"
 #include "replay/kvm.h"
 #include "replay/mmu.h"
 #include "replay/chunk.h"
@@ -60,6 +61,9 @@ struct spht_whatif_config {
 	/* Intervals and, for each, what counts in it (zeroed by the caller); NULL: not wanted. */
 	const struct spht_phases *phases;
 	struct spht_part *parts;
+	/* An entry, and where what this run does with it is told (zeroed); NULL: not wanted. */
+	const struct spht_look_at *look_at;
+	struct spht_look *look;
 };
 
 struct spht_whatif;

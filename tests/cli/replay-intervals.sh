@@ -103,14 +103,14 @@ check "  so a short recording has one" test "$(cells m.csv interval from_s to_s 
 # so with 300 us each interval has three of them, the last ones being closer.
 check "a slice can be read off the recording" "$SPHT_REPLAY" --heuristic=none --intervals=i.csv \
 	--interval=0.0003 golden.spht
-cells i.csv interval from_s exits_total pf_guest pf_hidden pf_huge pf_ad pf_ptwrite_unsync pf_spurious |
+cells i.csv interval from_s exits_total pf_guest pf_hidden pf_huge pf_ad pf_ptwrite_unsync pf_spurious f_base remaining |
 	head -n 5 >got
 cat >want <<'END'
-0 0 3 0 1 1 0 0 0
-1 0.0003 3 1 1 0 0 1 0
-2 0.0006 3 1 1 0 0 0 0
-3 0.0009 3 0 2 0 1 0 0
-4 0.0012 3 0 0 2 0 0 1
+0 0 3 0 1 1 0 0 0 1 1
+1 0.0003 3 1 1 0 0 1 0 1 1
+2 0.0006 3 1 1 0 0 0 0 1 1
+3 0.0009 3 0 2 0 1 0 0 3 3
+4 0.0012 3 0 0 2 0 0 1 2 2
 END
 same "  by the exits that begin in it" want got
 

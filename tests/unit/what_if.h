@@ -43,6 +43,8 @@ struct whatif {
 	uint64_t from, to; /* what counts; both 0: all */
 	const struct spht_phases *phases; /* and */
 	struct spht_part *parts; /* what counts in each, NULL: none */
+	const struct spht_look_at *look_at; /* an entry, and */
+	struct spht_look *look; /* what the run does with it, NULL: nobody looks */
 };
 
 /* Ends the recording: what follows are what-ifs. */
@@ -94,6 +96,8 @@ static inline struct spht_account run_spec(const struct whatif *w, const struct 
 		.to = w->to ? w->to : UINT64_MAX,
 		.phases = w->phases,
 		.parts = w->parts,
+		.look_at = w->look_at,
+		.look = w->look,
 	};
 	bool is_none = !strcmp(spec->h->name, "none") && !w->counterfactual;
 	struct spht_whatif *what_if;

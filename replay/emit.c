@@ -1,0 +1,57 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+#include "replay/emit.h"
+
+static void add_intervals(struct spht_outputs *out, const struct spht_recording *rec,
+			  const struct spht_run_options *opt, const struct spht_result *res)
+{
+	static struct spht_row row;
+
+	for (uint32_t i = 0; out->intervals.f && i < rec->phases.nr; i++) {
+		spht_row_fill_phase(&row, rec, opt, res, i);
+		if (!out->intervals_started)
+			spht_csv_header(out->intervals.f, &row);
+		out->intervals_started = true;
+		spht_csv_row(out->intervals.f, &row);
+	}
+}
+
+int spht_outputs_add(struct spht_outputs *out, const struct spht_recording *rec,
+		     const struct spht_run_options *opt, const struct spht_result *res,
+		     const char *vm)
+{
+	static struct spht_row row;
+
+	for (unsigned int i = 0; i < opt->nr_specs * opt->nr_scales; i++) {
+		spht_row_fill(&row, rec, opt, &res[i], vm ? vm : "");
+		if (out->csv.f && !out->csv_started)
+			spht_csv_header(out->csv.f, &row);
+		out->csv_started = true;
+		if (out->csv.f)
+			spht_csv_row(out->csv.f, &row);
+		if (out->rows &&
+		    json_array_append_new(out->rows, spht_json_row(&row, rec, opt, &res[i])))
+			return -1;
+		if (out->report)
+			spht_text_result(out->report, rec, opt, &res[i]);
+		add_intervals(out, rec, opt, &res[i]);
+	}
+	return 0;
+}
+
+int spht_outputs_finish(struct spht_outputs *out)
+{
+	if (!out->rows)
+		return 0;
+	return json_dumpf(out->rows, out->json.f, JSON_INDENT(1) | JSON_REAL_PRECISION(9)) < 0 ||
+			       fputc('\n', out->json.f) < 0
+		       ? -1
+		       : 0;
+}
+
+int spht_outputs_close(struct spht_outputs *out, bool keep)
+{
+	int ret = spht_output_close(&out->csv, keep);
+
+	ret |= spht_output_close(&out->json, keep);
+	return ret | spht_output_close(&out->intervals, keep);
+}
