@@ -75,7 +75,8 @@ TRACE_TOOL_SRCS := traces/spht-trace.c traces/cmd-util.c traces/exit-reason.c tr
 REPLAY_LIB_SRCS := replay/heuristic_spec.c replay/thread.c replay/order.c replay/assemble.c \
 	replay/classify.c replay/idmap.c replay/role.c replay/shadow.c replay/mmu.c \
 	replay/guest.c replay/spill.c replay/change.c replay/step.c replay/chunk.c \
-	replay/observe.c replay/observe-ops.c replay/resolve.c \
+	replay/observe.c replay/observe-ops.c replay/observe-sync.c replay/observe-rmap.c \
+	replay/resolve.c \
 	replay/check.c replay/account.c replay/costs.c replay/whatif.c replay/whatif-world.c \
 	replay/whatif-fault.c replay/whatif-time.c replay/request.c replay/helper.c \
 	replay/whatif-rules.c replay/whatif-look.c replay/lock.c replay/curve.c replay/kvm.c \
@@ -121,7 +122,9 @@ UNIT_TESTS := tests/unit/test_record_perfdata_order.c \
 	tests/unit/test_assemble.c tests/unit/test_mmu.c tests/unit/test_guest.c \
 	tests/unit/test_steps.c \
 	tests/unit/test_account.c tests/unit/test_costs.c tests/unit/test_windows.c \
-	tests/unit/test_observed.c tests/unit/test_fidelity.c tests/unit/test_order.c \
+	tests/unit/test_observed.c tests/unit/test_silent.c tests/unit/test_roots.c \
+	tests/unit/test_entries.c \
+	tests/unit/test_fidelity.c tests/unit/test_order.c \
 	tests/unit/test_whatif.c tests/unit/test_whatif_time.c tests/unit/test_whatif_books.c \
 	tests/unit/test_whatif_curve.c tests/unit/test_whatif_guest.c \
 	tests/unit/test_whatif_kvm.c tests/unit/test_whatif_lock.c \

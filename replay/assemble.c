@@ -110,6 +110,10 @@ static int on_exit_event(struct spht_assemble *a, struct spht_thread *t,
 		x->gva = ev->v[SPHT_EXIT_INFO2];
 		x->cr3_load = reason == SVM_REASON_WRITE_CR3;
 		x->invlpg = reason == SVM_REASON_INVLPG || reason == SVM_REASON_INVPCID;
+		/* With decode assists; without, info1 is 0. */
+		x->invlpg_known = reason == SVM_REASON_INVLPG && ev->v[SPHT_EXIT_INFO1];
+		if (x->invlpg_known)
+			x->gva = ev->v[SPHT_EXIT_INFO1];
 		if (reason == SVM_REASON_NPF)
 			goto tdp;
 	} else if (isa == ISA_VMX) {
@@ -122,6 +126,7 @@ static int on_exit_event(struct spht_assemble *a, struct spht_thread *t,
 		/* Qualification bits 3:0 = CR number, 5:4 = 0 for MOV to CR. */
 		x->cr3_load = basic == VMX_REASON_CR_ACCESS && (ev->v[SPHT_EXIT_INFO1] & 0x3f) == 3;
 		x->invlpg = basic == VMX_REASON_INVLPG || basic == VMX_REASON_INVPCID;
+		x->invlpg_known = basic == VMX_REASON_INVLPG;
 		if (basic == VMX_REASON_EPT || basic == VMX_REASON_EPT_MISCONF)
 			goto tdp;
 	}

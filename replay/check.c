@@ -28,6 +28,12 @@ void spht_fidelity_score(const struct spht_fidelity *f, uint64_t *agreed, uint64
 	*all = s.absent[1] + s.present[1];
 }
 
+void spht_fidelity_pages(const struct spht_fidelity *f, uint64_t pages[2])
+{
+	pages[0] = f->get_page[0][1] + f->get_page[1][0];
+	pages[1] = pages[0] + f->get_page[0][0] + f->get_page[1][1];
+}
+
 bool spht_fidelity_passes(const struct spht_fidelity *f)
 {
 	struct spht_fidelity_sides s;
@@ -38,10 +44,10 @@ bool spht_fidelity_passes(const struct spht_fidelity *f)
 }
 
 /* Present, too weak or strong enough for this access: from the recorded SPTE's bits. */
-static int strength(const struct spht_observed *o, const struct spht_obs_where *w,
+static int strength(const struct spht_observed *o, const struct spht_mmu_spot *at,
 		    const struct spht_obs_info *info, uint32_t pfec)
 {
-	bool writable = spht_bit(o->mmu.pages[w->page].writable, w->index);
+	bool writable = spht_bit(o->mmu.pages[at->page].writable, at->index);
 
 	if ((pfec & SPHT_PF_W) && !writable)
 		return SPHT_BELIEF_WEAK;
@@ -54,30 +60,90 @@ static int strength(const struct spht_observed *o, const struct spht_obs_where *
 	return SPHT_BELIEF_STRONG;
 }
 
-int spht_obs_believe(struct spht_observed *o, const struct spht_obs_where *w,
-		     const struct spht_exit *x)
+static int belief(struct spht_observed *o, const struct spht_obs_where *w, uint32_t pfec)
 {
-	const struct spht_mmu_page *p = &o->mmu.pages[w->page];
+	const struct spht_mmu_page *leaf = &o->mmu.pages[w->page];
+	const struct spht_mmu_spot *at = &w->at;
+	const struct spht_mmu_page *p = &o->mmu.pages[at->page];
 	struct spht_obs_info *info;
 
+	/* What led to a page that is older than the trace is not known either. */
+	if (at->page != w->page && !spht_bit(p->present, at->index) && leaf->exists &&
+	    spht_bit(leaf->unknown, w->index))
+		return -1;
 	if (!p->exists)
 		return SPHT_BELIEF_ABSENT;
-	if (spht_bit(p->unknown, w->index))
+	if (spht_bit(p->unknown, at->index))
 		return -1;
-	if (!spht_bit(p->present, w->index))
+	if (!spht_bit(p->present, at->index))
 		return SPHT_BELIEF_ABSENT;
-	switch (spht_mmu_missing(&o->mmu, w->path, w->page, w->leaf_level, spht_gva_vpn(x->gva))) {
-	case 0:
-		break;
-	case SPHT_PATH_UNKNOWN:
+	if (at->unknown)
 		return -1;
-	default:
-		return SPHT_BELIEF_ABSENT;
-	}
-	info = spht_obs_info(o, w->page, w->index);
+	info = spht_obs_info(o, at->page, at->index);
 	if (!info || info->preamble)
 		return -1;
-	return strength(o, w, info, x->pfec);
+	return strength(o, at, info, pfec);
+}
+
+/* What the walk tells of the entry that the hardware is about to look for. */
+static enum spht_derived foresee(struct spht_observed *o, const struct spht_obs_vcpu *v,
+				 const struct spht_obs_where *w, const struct spht_exit *x)
+{
+	uint64_t pte = x->walk.nr ? x->walk.pte[x->walk.nr - 1] : 0;
+
+	if (w->leaf_level != 1 || w->at.page != w->page || !(pte & SPHT_PTE_P) ||
+	    spht_role_direct(o->shadow.layout, spht_shadow_role(&o->shadow, w->page)))
+		return SPHT_DERIVED_NOTHING;
+	return spht_obs_derive(o, v, w->page, w->index, spht_pte_gfn(pte), pte & SPHT_PTE_A);
+}
+
+/* Drops that the guest's entry tells of.  The fault then shows if they are right. */
+static int derive(struct spht_observed *o, const struct spht_obs_vcpu *v,
+		  const struct spht_obs_where *w, const struct spht_exit *x)
+{
+	enum spht_derived why = foresee(o, v, w, x);
+	const struct spht_obs_info *info;
+	uint32_t since;
+	uint64_t pte;
+	bool range;
+
+	if (why == SPHT_DERIVED_NOTHING)
+		return 0;
+	pte = x->walk.pte[x->walk.nr - 1];
+	o->fid.derived[why][!!(x->pfec & SPHT_PF_P)]++;
+	since = why == SPHT_DERIVED_FLUSHED ? v->last_flush : o->pages[w->page].last_sync;
+	/* A page that is copied on write, or has lost its A bit alone, is no range. */
+	info = spht_obs_info(o, w->page, w->index);
+	range = info->gfn != (uint32_t)spht_pte_gfn(pte) &&
+		((info->spte & SPHT_PTE_W) || !(pte & SPHT_PTE_W));
+	if (spht_obs_drop_dated(o, w->page, w->index))
+		return -1;
+	if (!range)
+		return 0;
+	return spht_obs_drop_beside(o, w->page, w->index, since, SPHT_DERIVED_BESIDE_WALK);
+}
+
+int spht_obs_believe(struct spht_observed *o, struct spht_obs_vcpu *v, struct spht_obs_where *w,
+		     const struct spht_exit *x, int *answer)
+{
+	spht_mmu_walk(&o->mmu, w->path, w->page, w->leaf_level, w->vpn, &w->at);
+	if (derive(o, v, w, x))
+		return -1;
+	*answer = belief(o, w, x->pfec);
+	return 0;
+}
+
+int spht_obs_peek(struct spht_observed *o, const struct spht_obs_where *where,
+		  const struct spht_exit *x)
+{
+	const struct spht_obs_vcpu *v = spht_obs_vcpu(o, x->vcpu);
+	struct spht_obs_where w = *where;
+
+	w.vpn = spht_gva_vpn(x->gva);
+	spht_mmu_walk(&o->mmu, w.path, w.page, w.leaf_level, w.vpn, &w.at);
+	if (v && foresee(o, v, &w, x) != SPHT_DERIVED_NOTHING)
+		return SPHT_BELIEF_ABSENT;
+	return belief(o, &w, x->pfec);
 }
 
 /* A page that is used without ever having been got is older than the trace. */
@@ -85,7 +151,7 @@ static int assume_used(struct spht_observed *o, const struct spht_obs_where *w,
 		       const struct spht_exit *x)
 {
 	if (o->mmu.pages[w->page].exists || o->pages[w->page].seen ||
-	    !(x->requested || (x->pfec & SPHT_PF_P)) || spht_obs_got_unsync(o, x, w->page) >= 0)
+	    !(x->requested || (x->pfec & SPHT_PF_P)) || spht_obs_got(o, x, w->page))
 		return 0;
 	o->pages[w->page].seen = true;
 	return spht_obs_assume(o, w->page);
@@ -109,11 +175,10 @@ static bool mapping_changed(const struct spht_obs_info *info, const struct spht_
  * prefetch group of that page passed it over.
  */
 static int silent_drop(struct spht_observed *o, const struct spht_obs_vcpu *v,
-		       const struct spht_obs_where *w, const struct spht_exit *x)
+		       const struct spht_mmu_spot *at, const struct spht_exit *x)
 {
-	struct spht_obs_info *info = spht_obs_info(o, w->page, w->index);
-	const struct spht_obs_page *p = &o->pages[w->page];
-	uint32_t looked = p->group_step[w->index / 8];
+	struct spht_obs_info *info = spht_obs_info(o, at->page, at->index);
+	const struct spht_obs_page *p = &o->pages[at->page];
 
 	if (mapping_changed(info, x))
 		o->fid.drops[SPHT_DROP_CHANGED]++;
@@ -123,11 +188,7 @@ static int silent_drop(struct spht_observed *o, const struct spht_obs_vcpu *v,
 		o->fid.drops[SPHT_DROP_FLUSHED]++;
 	else
 		o->fid.drops[SPHT_DROP_UNEXPLAINED]++;
-	if (p->last_sync > info->step && p->last_sync > looked && p->last_sync < o->step) {
-		spht_mmu_drop(&o->mmu, w->page, w->index);
-		return spht_steps_drop(&o->steps, p->last_sync, w->page, w->index);
-	}
-	return spht_obs_drop(o, w->page, w->index);
+	return spht_obs_drop_dated(o, at->page, at->index);
 }
 
 /* No SPTE was set, so the leaf's was there and right; its path may have been missing. */
@@ -149,80 +210,105 @@ static void check_spurious(struct spht_observed *o, const struct spht_obs_where 
  * let through, and the guest's entry refuses it as well: a sync has copied that
  * (sync_page() sets SPTEs without an event, as after the guest's fork).
  */
-static int lose_write(struct spht_observed *o, const struct spht_obs_where *w)
+static int lose_write(struct spht_observed *o, const struct spht_mmu_spot *at)
 {
-	spht_bit_clear(o->mmu.pages[w->page].writable, w->index);
-	return spht_steps_do(&o->steps, SPHT_DO_WPROTECT, w->page, w->index, false);
+	spht_bit_clear(o->mmu.pages[at->page].writable, at->index);
+	return spht_steps_do(&o->steps, SPHT_DO_WPROTECT, at->page, at->index, false);
+}
+
+/* The entry is there, whatever the model held; of its value nothing is known. */
+static int prove(struct spht_observed *o, uint32_t page, unsigned int index)
+{
+	struct spht_obs_info *info = spht_obs_info(o, page, index);
+
+	if (!info)
+		return -1;
+	info->proven = true;
+	info->step = o->step;
+	spht_mmu_set(&o->mmu, page, index, false);
+	return spht_steps_do(&o->steps, SPHT_DO_PROVE, page, index, false);
+}
+
+/* The answer says that there is an entry: the one that the hardware met, or else the leaf's. */
+static int prove_answer(struct spht_observed *o, const struct spht_obs_where *w, bool spurious)
+{
+	const struct spht_mmu_spot *at = &w->at;
+
+	if (!spurious && spht_mmu_present(&o->mmu, at->page, at->index))
+		return 0;
+	if (!spurious && at->level == w->leaf_level)
+		return prove(o, at->page, at->index);
+	return spht_mmu_present(&o->mmu, w->page, w->index) ? 0 : prove(o, w->page, w->index);
+}
+
+/* Check 1, and what becomes of the model by the hardware's answer. */
+static int take_answer(struct spht_observed *o, struct spht_obs_vcpu *v,
+		       const struct spht_obs_where *w, const struct spht_exit *x, int now)
+{
+	bool hw = x->pfec & SPHT_PF_P, spurious = x->cls == SPHT_CLASS_SPURIOUS;
+	/* The hardware answered before other threads' work that came in between. */
+	int then = x->raced ? v->seen : now, answer;
+	bool made_since = then == SPHT_BELIEF_ABSENT && now > SPHT_BELIEF_ABSENT;
+	bool gone_since = then > SPHT_BELIEF_ABSENT && now == SPHT_BELIEF_ABSENT;
+	bool counted = x->cls == SPHT_CLASS_HIDDEN || x->cls == SPHT_CLASS_AD ||
+		       x->cls == SPHT_CLASS_HUGE;
+
+	answer = o->always < 0 ? then : o->always ? SPHT_BELIEF_STRONG : SPHT_BELIEF_ABSENT;
+	if (counted && then >= 0)
+		o->fid.pbit[x->cls][hw][answer]++;
+	else if (counted)
+		o->fid.unknown_start++;
+	if (counted && then >= 0 && answer != (hw ? SPHT_BELIEF_WEAK : SPHT_BELIEF_ABSENT))
+		spht_obs_miss(o, SPHT_CHECK_P_BIT, (unsigned int)answer, hw, w->at.page,
+			      w->at.index);
+	if (spurious)
+		check_spurious(o, w);
+	/* Where the guest has unmapped it by now, that may be what took it. */
+	if (w->at.page == w->page && !x->raced && (hw || x->cls != SPHT_CLASS_GUEST))
+		spht_obs_settle(o, w->page, w->index, hw);
+	if (x->cls == SPHT_CLASS_GUEST || (!hw && made_since))
+		return 0;
+	if (!hw && counted && then > SPHT_BELIEF_ABSENT && now > SPHT_BELIEF_ABSENT) {
+		if (silent_drop(o, v, &w->at, x))
+			return -1;
+	} else if (!hw && !spurious && !w->at.unknown &&
+		   spht_mmu_present(&o->mmu, w->at.page, w->at.index)) {
+		if (spht_obs_drop(o, w->at.page, w->at.index))
+			return -1;
+	} else if (!hw) {
+		spht_bit_clear(o->mmu.pages[w->page].unknown, w->index);
+	}
+	return (hw && !gone_since) || spurious ? prove_answer(o, w, spurious) : 0;
 }
 
 int spht_obs_check_fault(struct spht_observed *o, struct spht_obs_vcpu *v, struct spht_obs_where *w,
 			 const struct spht_exit *x)
 {
 	struct spht_mmu_page *p = &o->mmu.pages[w->page];
-	struct spht_step *s = o->steps.last;
-	bool hw = x->pfec & SPHT_PF_P, counted, made_since, gone_since;
-	bool writable = spht_bit(p->writable, w->index);
-	int now, belief, answer;
+	bool hw = x->pfec & SPHT_PF_P, writable;
+	struct spht_obs_info *info;
+	int now;
 
-	if (assume_used(o, w, x))
+	if (assume_used(o, w, x) || spht_obs_believe(o, v, w, x, &now))
 		return -1;
-	now = spht_obs_believe(o, w, x);
-	/* The hardware answered before other threads' work that came in between. */
-	belief = x->raced ? v->seen : now;
-	made_since = belief == SPHT_BELIEF_ABSENT && now > SPHT_BELIEF_ABSENT;
-	gone_since = belief > SPHT_BELIEF_ABSENT && now == SPHT_BELIEF_ABSENT;
-	counted = x->cls == SPHT_CLASS_HIDDEN || x->cls == SPHT_CLASS_AD ||
-		  x->cls == SPHT_CLASS_HUGE;
-	answer = o->always < 0 ? belief : o->always ? SPHT_BELIEF_STRONG : SPHT_BELIEF_ABSENT;
-	if (counted && belief >= 0)
-		o->fid.pbit[x->cls][hw][answer]++;
-	else if (counted)
-		o->fid.unknown_start++;
-	if (counted && belief >= 0 && answer != (hw ? SPHT_BELIEF_WEAK : SPHT_BELIEF_ABSENT))
-		spht_obs_miss(o, SPHT_CHECK_P_BIT, (unsigned int)answer, hw, w->page, w->index);
-	if (x->cls == SPHT_CLASS_SPURIOUS)
-		check_spurious(o, w);
-	if (hw && spht_bit(p->present, w->index)) {
-		struct spht_obs_info *info = spht_obs_info(o, w->page, w->index);
-
+	writable = spht_bit(o->mmu.pages[w->at.page].writable, w->at.index);
+	if (hw && spht_mmu_present(&o->mmu, w->at.page, w->at.index)) {
+		info = spht_obs_info(o, w->at.page, w->at.index);
 		if (info && info->prefetch) {
-			if (spht_steps_touch(&o->steps, info->prefetch - 1, w->page, w->index))
+			if (spht_steps_touch(&o->steps, info->prefetch - 1, w->at.page,
+					     w->at.index))
 				return -1;
 			info->prefetch = 0;
 		}
 	}
 	/* What-ifs may only be spared a P=1 fault for want of W where W is what they have more. */
 	if (hw && !((x->pfec & SPHT_PF_W) && !writable))
-		s->flags |= SPHT_STEP_FORCED;
+		o->steps.last->flags |= SPHT_STEP_FORCED;
 	if (x->cls == SPHT_CLASS_GUEST && hw && (x->pfec & SPHT_PF_W) && writable &&
-	    now == SPHT_BELIEF_STRONG && lose_write(o, w))
+	    now == SPHT_BELIEF_STRONG && lose_write(o, &w->at))
 		return -1;
-	if (x->cls == SPHT_CLASS_GUEST || (!hw && made_since))
-		goto snapshot;
-	if (!hw && counted && belief > SPHT_BELIEF_ABSENT && now > SPHT_BELIEF_ABSENT) {
-		if (silent_drop(o, v, w, x))
-			return -1;
-	} else if (!hw && spht_bit(p->present, w->index) && x->cls != SPHT_CLASS_SPURIOUS &&
-		   !spht_mmu_missing(&o->mmu, w->path, w->page, w->leaf_level,
-				     spht_gva_vpn(x->gva))) {
-		if (spht_obs_drop(o, w->page, w->index))
-			return -1;
-	} else if (!hw) {
-		spht_bit_clear(p->unknown, w->index);
-	}
-	if (((hw && !gone_since) || x->cls == SPHT_CLASS_SPURIOUS) &&
-	    !spht_bit(p->present, w->index)) {
-		struct spht_obs_info *info = spht_obs_info(o, w->page, w->index);
-
-		if (!info)
-			return -1;
-		info->proven = true;
-		info->step = o->step;
-		spht_mmu_set(&o->mmu, w->page, w->index, false);
-		if (spht_steps_do(&o->steps, SPHT_DO_PROVE, w->page, w->index, false))
-			return -1;
-	}
-snapshot:
+	if (take_answer(o, v, w, x, now))
+		return -1;
 	w->before = p->present[w->index / 64];
 	w->unknown = p->unknown[w->index / 64];
 	return 0;
@@ -287,6 +373,7 @@ int spht_obs_prefetched(struct spht_observed *o, struct spht_obs_where *w, unsig
 	if (answer && !((here && w->unknown & bit) || info->preamble))
 		spht_obs_miss(o, SPHT_CHECK_PREFETCHED, SPHT_BELIEF_STRONG, false, w->page, index);
 	info->preamble = false;
+	spht_obs_settle(o, w->page, index, false);
 	if (spht_mmu_present(&o->mmu, w->page, index) && spht_obs_drop(o, w->page, index))
 		return -1;
 	if (here)
@@ -330,18 +417,9 @@ int spht_obs_group_evidence(struct spht_observed *o, struct spht_obs_where *w)
 			if (!answer && !(w->unknown & bit))
 				spht_obs_miss(o, SPHT_CHECK_KEPT, SPHT_BELIEF_ABSENT, false,
 					      w->page, shift + i);
-			if (!present) {
-				struct spht_obs_info *info = spht_obs_info(o, w->page, shift + i);
-
-				if (!info)
-					return -1;
-				info->proven = true;
-				info->step = o->step;
-				spht_mmu_set(&o->mmu, w->page, shift + i, false);
-				if (spht_steps_do(&o->steps, SPHT_DO_PROVE, w->page, shift + i,
-						  false))
-					return -1;
-			}
+			spht_obs_settle(o, w->page, shift + i, true);
+			if (!present && prove(o, w->page, shift + i))
+				return -1;
 			if (add_evidence(o, w, shift + i, SPHT_EVIDENCE_KEPT, 0, 0, true, false))
 				return -1;
 		} else if (!present && !(w->unknown & bit)) {

@@ -61,7 +61,14 @@ static json_t *field_value(const struct spht_field *f)
 static json_t *fidelity_json(const struct spht_fidelity *f)
 {
 	static const char *const beliefs[] = {"absent", "weak", "strong"};
-	json_t *o = json_object(), *p = json_object();
+	static const char *const derived[SPHT_DERIVED_NR] = {
+		[SPHT_DERIVED_FROZEN] = "frozen",
+		[SPHT_DERIVED_SYNCED] = "synced",
+		[SPHT_DERIVED_FLUSHED] = "flushed",
+		[SPHT_DERIVED_BESIDE_WALK] = "beside_walk",
+		[SPHT_DERIVED_BESIDE_GUEST] = "beside_guest",
+	};
+	json_t *o = json_object(), *p = json_object(), *drops = json_object();
 	char key[64];
 
 	for (unsigned int c = 0; c < SPHT_CLASS_NR; c++) {
@@ -98,6 +105,13 @@ static json_t *fidelity_json(const struct spht_fidelity *f)
 				      (json_int_t)f->drops[SPHT_DROP_SYNCED], "flushed",
 				      (json_int_t)f->drops[SPHT_DROP_FLUSHED], "unexplained",
 				      (json_int_t)f->drops[SPHT_DROP_UNEXPLAINED]));
+	for (unsigned int d = 0; d < SPHT_DERIVED_NR; d++)
+		if (derived[d])
+			json_object_set_new(drops, derived[d],
+					    json_pack("{s:I,s:I}", "right",
+						      (json_int_t)f->derived[d][0], "refuted",
+						      (json_int_t)f->derived[d][1]));
+	json_object_set_new(o, "foreseen", drops);
 	return o;
 }
 

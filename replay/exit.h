@@ -89,6 +89,7 @@ struct spht_exit {
 	bool nopaging; /* no walk: the guest runs without paging */
 	bool cr3_load; /* the guest loaded CR3 */
 	bool invlpg; /* the guest invalidated a translation */
+	bool invlpg_known; /* INVLPG, and @gva is what it invalidated */
 	bool requested; /* kvm_mmu_spte_requested seen */
 	bool direct_after; /* direct shadow page after it: guest large page */
 	bool cr3_known;
@@ -99,7 +100,7 @@ struct spht_exit {
 	uint64_t number; /* among the complete windows of the recording, from 1; LOOSE, LOSS: 0 */
 	uint32_t reason; /* raw, vendor-specific */
 	uint32_t pfec; /* hardware error code */
-	gva_t gva;
+	gva_t gva; /* of a #PF; of INVLPG, if invlpg_known */
 	uint64_t rip;
 	uint64_t t_exit, t_entry; /* ns, recording's clock */
 	uint64_t cr3; /* kvm_cr, if cr3_known */

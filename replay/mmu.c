@@ -120,6 +120,15 @@ static void del_parent(struct spht_mmu_page *p, uint32_t parent, uint32_t index)
 	}
 }
 
+void spht_mmu_unlink(struct spht_mmu *m, uint32_t parent, unsigned int index)
+{
+	struct spht_mmu_page *p = &m->pages[parent];
+
+	if (p->child[index] != SPHT_NO_ID)
+		del_parent(&m->pages[p->child[index]], parent, index);
+	p->child[index] = SPHT_NO_ID;
+}
+
 int spht_mmu_link(struct spht_mmu *m, uint32_t parent, unsigned int index, uint32_t child)
 {
 	struct spht_mmu_page *p = &m->pages[parent];
@@ -136,11 +145,11 @@ int spht_mmu_link(struct spht_mmu *m, uint32_t parent, unsigned int index, uint3
 	if (p->child[index] != child) {
 		if (add_parent(&m->pages[child], parent, index))
 			return -1;
-		if (p->child[index] != SPHT_NO_ID)
-			del_parent(&m->pages[p->child[index]], parent, index);
-		p->child[index] = child;
+		spht_mmu_unlink(m, parent, index);
 	}
+	p->child[index] = SPHT_NO_ID;
 	spht_mmu_set(m, parent, index, true);
+	p->child[index] = child;
 	return 0;
 }
 
@@ -175,6 +184,52 @@ unsigned int spht_mmu_missing(const struct spht_mmu *m, uint32_t path, uint32_t 
 			return level - 1;
 	}
 	return ret;
+}
+
+void spht_mmu_walk(const struct spht_mmu *m, uint32_t path, uint32_t leaf, unsigned int leaf_level,
+		   vpn_t vpn, struct spht_mmu_spot *at)
+{
+	uint32_t page = spht_path_root(m->shadow, path), child;
+	unsigned int level = 4;
+
+	at->unknown = false;
+	if (page == SPHT_NO_ID)
+		page = path_page(m, path, --level);
+	for (;; level--) {
+		unsigned int index = spht_vpn_index(vpn, level);
+
+		at->page = page;
+		at->index = (uint16_t)index;
+		at->level = (uint8_t)level;
+		if (level == 1)
+			return;
+		child = spht_mmu_child(m, page, index);
+		if (level > leaf_level && spht_bit(m->pages[page].unknown, index)) {
+			at->unknown = true;
+			child = level - 1 == leaf_level ? leaf : path_page(m, path, level - 1);
+		}
+		if (child == SPHT_NO_ID)
+			return;
+		page = child;
+	}
+}
+
+void spht_mmu_descend(const struct spht_mmu *m, uint32_t page, unsigned int level, vpn_t vpn,
+		      struct spht_mmu_spot *at)
+{
+	for (;; level--) {
+		uint32_t child;
+
+		*at = (struct spht_mmu_spot){
+			.page = page,
+			.index = (uint16_t)spht_vpn_index(vpn, level),
+			.level = (uint8_t)level,
+		};
+		child = level > 1 ? spht_mmu_child(m, page, at->index) : SPHT_NO_ID;
+		if (child == SPHT_NO_ID)
+			return;
+		page = child;
+	}
 }
 
 int spht_mmu_link_path(struct spht_mmu *m, uint32_t path, uint32_t leaf, unsigned int leaf_level,

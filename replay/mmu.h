@@ -51,6 +51,9 @@ void spht_mmu_zap_all(struct spht_mmu *m);
 /* Links @child at @index of @parent (link_shadow_page).  -1 when memory is short. */
 int spht_mmu_link(struct spht_mmu *m, uint32_t parent, unsigned int index, uint32_t child);
 
+/* What hung at @index of upper page @parent, if anything, hangs there no more. */
+void spht_mmu_unlink(struct spht_mmu *m, uint32_t parent, unsigned int index);
+
 static inline bool spht_bit(const uint64_t *map, unsigned int i)
 {
 	return map[i >> 6] >> (i & 63) & 1;
@@ -78,6 +81,9 @@ static inline void spht_mmu_set(struct spht_mmu *m, uint32_t page, unsigned int 
 
 	spht_bit_set(p->present, index);
 	spht_bit_clear(p->unknown, index);
+	/* A large page in the place of a page below it: that is linked no more (mmu_set_spte). */
+	if (p->child && p->child[index] != SPHT_NO_ID)
+		spht_mmu_unlink(m, page, index);
 	if (writable)
 		spht_bit_set(p->writable, index);
 	else
@@ -109,6 +115,22 @@ static inline uint32_t spht_mmu_child(const struct spht_mmu *m, uint32_t page, u
 #define SPHT_PATH_UNKNOWN 9
 unsigned int spht_mmu_missing(const struct spht_mmu *m, uint32_t path, uint32_t leaf,
 			      unsigned int leaf_level, vpn_t vpn);
+/*
+ * What the hardware meets at @vpn: the page at which its walk ends, by the links as
+ * they are, which need not lead to the page that a fault there would be served from
+ * (validate_direct_spte, a large page that became a table or the reverse).
+ */
+struct spht_mmu_spot {
+	uint32_t page;
+	uint16_t index;
+	uint8_t level; /* of the page: above the leaf's own, nothing or a large page is there */
+	bool unknown; /* a link above was not known: taken to be as @path has it */
+};
+void spht_mmu_walk(const struct spht_mmu *m, uint32_t path, uint32_t leaf, unsigned int leaf_level,
+		   vpn_t vpn, struct spht_mmu_spot *at);
+/* The same by links alone, from @page at @level down (for_each_shadow_entry_using_root). */
+void spht_mmu_descend(const struct spht_mmu *m, uint32_t page, unsigned int level, vpn_t vpn,
+		      struct spht_mmu_spot *at);
 /* Links the whole path to @leaf.  -1 when memory is short. */
 int spht_mmu_link_path(struct spht_mmu *m, uint32_t path, uint32_t leaf, unsigned int leaf_level,
 		       vpn_t vpn);

@@ -20,7 +20,8 @@ struct spht_obs_info {
 	uint32_t gfn; /* of the guest page it maps */
 	uint32_t step; /* when */
 	uint32_t prefetch; /* step + 1 whose prefetch set it; 0: none did, or its use is told */
-	uint32_t rmap : 30; /* its place among those that map its guest page writable; 0: none */
+	uint32_t rmap : 28; /* its place among those that map its guest page; 0: none */
+	uint32_t gone : 2; /* 1 and up, from BESIDE_WALK on: went beside another, not yet seen to */
 	bool proven : 1; /* present by proof only: value unknown */
 	bool preamble : 1; /* from before the window of a cut, not yet confirmed */
 };
@@ -28,7 +29,9 @@ struct spht_obs_info {
 struct spht_obs_page {
 	struct spht_obs_info *chunk[SPHT_INFO_CHUNKS];
 	uint32_t *l3_gfn; /* roots: gfn of the level-3 table by index, 0 = not seen */
+	uint64_t may_link[SPHT_MMU_WORDS]; /* roots: linked where it was in doubt which root it was */
 	uint32_t next_same_gfn;
+	uint32_t made; /* step of its creation or last zap */
 	uint32_t last_sync; /* step of the last sync, transient ones included */
 	uint32_t group_step[SPHT_PT_ENTRIES / 8]; /* last step that looked at these entries */
 	uint64_t frame; /* its SPTEs' frame + 1, as last bound */
@@ -47,6 +50,7 @@ struct spht_obs_vcpu {
 	uint32_t cow_page; /* entry of the last guest fault that found one; SPHT_NO_ID: none */
 	uint16_t cow_index;
 	int8_t seen; /* SPHT_EXIT_SEEN: what was believed of the entry as its fault came */
+	uint8_t not_root; /* while the root is in doubt: a bit for each of mru that it cannot be */
 	bool root_sure; /* no CR3 load since the root was last told */
 	bool used;
 };
@@ -59,6 +63,9 @@ struct spht_obs_where {
 	uint16_t index, stop;
 	uint8_t leaf_level;
 	bool has_leaf, direct, demand_done, linked, has_stop;
+	bool four_levels; /* the fault's walk began at level 4 */
+	bool doubt; /* the root is not known, and it matters */
+	struct spht_mmu_spot at; /* what the hardware met; of a leaf that is known */
 	bool *fresh; /* of the leaf table's owner; NULL: no guest table */
 	uint64_t before; /* present entries of the leaf's 64-entry word, before the exit */
 	uint64_t unknown;
@@ -81,12 +88,17 @@ struct spht_obs_memo {
 	bool valid;
 };
 
-/* An entry that maps a guest page writable, or did so last. */
+/* An entry that maps a guest page, or did so last. */
 struct spht_obs_rmap {
 	uint32_t page; /* shadow page of the entry */
 	uint32_t next, prev; /* of the same guest page, 0: none; free ones by next */
 	uint32_t head; /* index into rmap_head */
 	uint16_t index;
+};
+
+struct spht_obs_rmap_head {
+	uint32_t first; /* 0: none */
+	uint32_t nr;
 };
 
 struct spht_observed {
@@ -109,7 +121,8 @@ struct spht_observed {
 	size_t nr_pending, cap_pending;
 	struct spht_obs_memo memo[SPHT_OBS_MEMOS];
 	struct spht_idmap rmap_gfns; /* guest page -> index into rmap_head */
-	uint32_t *rmap_head, cap_rmap_head; /* + 1 */
+	struct spht_obs_rmap_head *rmap_head;
+	uint32_t cap_rmap_head;
 	struct spht_obs_rmap *rmap; /* from 1; one for each entry at most */
 	uint32_t nr_rmap, cap_rmap, free_rmap;
 	struct spht_obs_vcpu *vcpus; /* by vcpu_id */
@@ -152,12 +165,12 @@ uint32_t spht_obs_page(struct spht_observed *o, gfn_t gfn, uint32_t role);
 uint32_t spht_obs_first_page(const struct spht_observed *o, gfn_t gfn);
 int spht_obs_grow_frames(struct spht_observed *o, uint32_t id);
 int spht_obs_pend(struct spht_observed *o, const struct spht_op *op);
-int spht_obs_rmap_add(struct spht_observed *o, gfn_t gfn, uint32_t page, unsigned int index,
-		      struct spht_obs_info *info);
-void spht_obs_rmap_del(struct spht_observed *o, struct spht_obs_info *info);
-int spht_obs_write_protect(struct spht_observed *o, gfn_t gfn);
+int spht_obs_grow(void **v, uint32_t *cap, uint32_t need, size_t size, int fill);
 struct spht_obs_vcpu *spht_obs_vcpu(struct spht_observed *o, uint16_t vcpu);
-void spht_obs_root_load(struct spht_observed *o, struct spht_obs_vcpu *v, uint32_t page);
+void spht_obs_root_load(struct spht_observed *o, struct spht_obs_vcpu *v, uint32_t page,
+			bool created);
+int spht_obs_tell_root(struct spht_observed *o, struct spht_obs_vcpu *v, struct spht_obs_where *w,
+		       const struct spht_exit *x);
 void spht_obs_guest_flush(struct spht_observed *o, struct spht_obs_vcpu *v,
 			  const struct spht_exit *x);
 int spht_obs_resolve(struct spht_observed *o, struct spht_obs_vcpu *v, struct spht_obs_where *w,
@@ -166,12 +179,53 @@ int spht_obs_resolve(struct spht_observed *o, struct spht_obs_vcpu *v, struct sp
 void spht_obs_check_leaf(struct spht_observed *o, struct spht_obs_where *w,
 			 const struct spht_op *op);
 int spht_obs_owner(struct spht_observed *o, struct spht_obs_where *w);
-int spht_obs_got_unsync(const struct spht_observed *o, const struct spht_exit *x, uint32_t page);
+const struct spht_op *spht_obs_got(const struct spht_observed *o, const struct spht_exit *x,
+				   uint32_t page);
+
+/* observe-sync.c */
+/*
+ * Has the entry gone, by what the guest's entry is now (FNAME(sync_page), FNAME(invlpg))?
+ * @gfn: what it maps; @accessed: its A bit.
+ */
+enum spht_derived spht_obs_derive(struct spht_observed *o, const struct spht_obs_vcpu *v,
+				  uint32_t page, unsigned int index, gfn_t gfn, bool accessed);
+/* Can the exit's invalidation matter? */
+bool spht_obs_invalidates(const struct spht_observed *o, const struct spht_obs_vcpu *v,
+			  const struct spht_exit *x);
+int spht_obs_invalidated(struct spht_observed *o, struct spht_obs_vcpu *v,
+			 const struct spht_exit *x);
+/*
+ * The entry went at or after step @since: those beside it that were there by then are
+ * marked as gone for the reason @why, and are dropped if that has proved right so far.
+ */
+int spht_obs_drop_beside(struct spht_observed *o, uint32_t page, unsigned int index, uint32_t since,
+			 enum spht_derived why);
+/* Since when @info's entry of a guest table can have gone by a sync or flush; 0: neither came. */
+uint32_t spht_obs_unmapped(const struct spht_observed *o, const struct spht_obs_vcpu *v,
+			   uint32_t page, const struct spht_obs_info *info);
+/* The entry was found absent, or @present: was it foreseen? */
+void spht_obs_settle(struct spht_observed *o, uint32_t page, unsigned int index, bool present);
+/* Takes the entry away, as of the last sync where nothing speaks against that. */
+int spht_obs_drop_dated(struct spht_observed *o, uint32_t page, unsigned int index);
+
+/* observe-rmap.c: which entries map a guest page. */
+int spht_obs_rmap_add(struct spht_observed *o, gfn_t gfn, uint32_t page, unsigned int index,
+		      struct spht_obs_info *info);
+void spht_obs_rmap_del(struct spht_observed *o, struct spht_obs_info *info);
+/* An entry of @page was added: are those of @gfn too many?  -1: memory. */
+int spht_obs_rmap_limit(struct spht_observed *o, gfn_t gfn, uint32_t page);
+int spht_obs_write_protect(struct spht_observed *o, gfn_t gfn);
 
 /* check.c */
-/* SPHT_BELIEF_* of the faulting entry, -1: it cannot be known. */
-int spht_obs_believe(struct spht_observed *o, const struct spht_obs_where *w,
-		     const struct spht_exit *x);
+/*
+ * A sync that shows in the fault's walk is made up for (-1: memory is short); then
+ * *@belief is SPHT_BELIEF_* of the entry that the hardware met, -1: it cannot be known.
+ */
+int spht_obs_believe(struct spht_observed *o, struct spht_obs_vcpu *v, struct spht_obs_where *w,
+		     const struct spht_exit *x, int *belief);
+/* The same to be told of it, without a change. */
+int spht_obs_peek(struct spht_observed *o, const struct spht_obs_where *where,
+		  const struct spht_exit *x);
 int spht_obs_check_fault(struct spht_observed *o, struct spht_obs_vcpu *v, struct spht_obs_where *w,
 			 const struct spht_exit *x);
 int spht_obs_leaf_evidence(struct spht_observed *o, const struct spht_obs_where *w,

@@ -7,23 +7,26 @@ static int do_set(struct spht_observed *o, uint8_t kind, uint32_t page, unsigned
 		  gfn_t gfn, uint64_t spte)
 {
 	struct spht_obs_info *info = spht_obs_info(o, page, index);
+	bool newly;
 
 	if (!info)
 		return -1;
+	newly = !spht_mmu_present(&o->mmu, page, index) || info->gfn != (uint32_t)gfn;
 	if (info->gfn != (uint32_t)gfn)
 		spht_obs_rmap_del(o, info);
-	if ((spte & SPHT_PTE_W) && spht_obs_rmap_add(o, gfn, page, index, info))
+	if (spht_obs_rmap_add(o, gfn, page, index, info))
 		return -1;
 	info->spte = spte;
 	info->gfn = (uint32_t)gfn;
 	info->preamble = false;
 	info->step = o->step;
 	info->proven = false;
+	info->gone = 0;
 	spht_mmu_set(&o->mmu, page, index, spte & SPHT_PTE_W);
 	if (spht_steps_do(&o->steps, kind, page, index, spte & SPHT_PTE_W))
 		return -1;
 	info->prefetch = kind == SPHT_DO_PREFETCH ? o->step + 1 : 0;
-	return 0;
+	return newly ? spht_obs_rmap_limit(o, gfn, page) : 0;
 }
 
 /*
@@ -100,6 +103,7 @@ static int op_get(struct spht_observed *o, struct spht_obs_vcpu *v, const struct
 			return -1;
 		spht_mmu_zap(&o->mmu, page);
 		spht_mmu_create(&o->mmu, page, o->step);
+		o->pages[page].made = o->step;
 		o->pages[page].preamble = false;
 		if (spht_steps_do(&o->steps, SPHT_DO_CREATE, page, 0, false) ||
 		    (!spht_role_direct(o->shadow.layout, op->role) &&
@@ -114,7 +118,7 @@ static int op_get(struct spht_observed *o, struct spht_obs_vcpu *v, const struct
 			o->pages[page].last_sync = o->step;
 	}
 	if (v && level == 4)
-		spht_obs_root_load(o, v, page);
+		spht_obs_root_load(o, v, page, op->created);
 	return 0;
 }
 
@@ -146,13 +150,13 @@ static int op_set(struct spht_observed *o, struct spht_obs_where *w, const struc
 			return -1;
 		return do_set(o, kind, page, index, op->gfn, op->spte);
 	}
-	page = spht_idmap_find(&o->frames, frame, 0);
-	if (page == SPHT_NO_ID || !o->frame_page[page]) {
-		o->fid.unbound++;
+	if (requested && !w->four_levels) {
+		o->fid.other_mode++;
 		return 0;
 	}
-	page = o->frame_page[page] - 1;
-	if (!o->mmu.pages[page].exists) {
+	page = spht_idmap_find(&o->frames, frame, 0);
+	page = page != SPHT_NO_ID ? o->frame_page[page] : 0;
+	if (!page-- || !o->mmu.pages[page].exists) {
 		o->fid.unbound++;
 		return 0;
 	}
@@ -173,6 +177,7 @@ static int op_page(struct spht_observed *o, const struct spht_op *op)
 		if (!p->exists || (op->role >> o->shadow.layout->invalid_bit & 1))
 			return 0;
 		spht_mmu_zap(&o->mmu, page);
+		o->pages[page].made = o->step;
 		return spht_steps_do(&o->steps, SPHT_DO_ZAP, page, 0, false);
 	case SPHT_OP_SYNC:
 		/* Also printed when an unsync page is zapped, after its zap: not a sync. */

@@ -120,6 +120,26 @@ static int emulated_store(struct spht_observed *o, const struct spht_exit *x)
 	return 0;
 }
 
+/* The guest has taken its own entry away, and the shadow entry went with it, unseen. */
+static int unmapped(struct spht_observed *o, const struct spht_obs_vcpu *v,
+		    const struct spht_obs_where *w, const struct spht_exit *x)
+{
+	const struct spht_mmu_spot *at = &w->at;
+	const struct spht_obs_info *info = spht_obs_info(o, at->page, at->index);
+	bool range = at->page == w->page && !(x->walk.pte[x->walk.nr - 1] & SPHT_PTE_P);
+	uint32_t since;
+
+	if (!info)
+		return -1;
+	range = range && !info->proven && !info->preamble;
+	since = range ? spht_obs_unmapped(o, v, at->page, info) : 0;
+	if (spht_obs_drop(o, at->page, at->index))
+		return -1;
+	return since ? spht_obs_drop_beside(o, at->page, at->index, since,
+					    SPHT_DERIVED_BESIDE_GUEST)
+		     : 0;
+}
+
 /*
  * A guest fault carries the hardware's answer too: P=0, no entry.  If the code
  * that KVM injects has P=1 it invalidates the address, which drops the entry
@@ -145,15 +165,16 @@ static int guest_fault(struct spht_observed *o, struct spht_obs_vcpu *v,
 	/* Another vCPU may have made it since. */
 	if (x->raced && v->seen == SPHT_BELIEF_ABSENT)
 		return 0;
-	if (!(x->pfec & SPHT_PF_P) && spht_mmu_present(&o->mmu, w->page, w->index))
-		return spht_obs_drop(o, w->page, w->index);
-	return 0;
+	if ((x->pfec & SPHT_PF_P) || w->at.unknown ||
+	    !spht_mmu_present(&o->mmu, w->at.page, w->at.index))
+		return 0;
+	return unmapped(o, v, w, x);
 }
 
 static int on_fault(struct spht_observed *o, struct spht_obs_vcpu *v, struct spht_obs_where *w,
 		    const struct spht_exit *x)
 {
-	int got;
+	const struct spht_op *got;
 
 	if (spht_obs_resolve(o, v, w, x))
 		return -1;
@@ -161,11 +182,11 @@ static int on_fault(struct spht_observed *o, struct spht_obs_vcpu *v, struct sph
 		return 0;
 	if (spht_obs_owner(o, w))
 		return -1;
-	got = spht_obs_got_unsync(o, x, w->page);
+	got = spht_obs_got(o, x, w->page);
 	/* A used-again table was zeroed first: being got unsync syncs all of that away. */
-	if (got > 0 && w->fresh && *w->fresh && drop_all(o, w->page))
+	if (got && !got->created && got->unsync && w->fresh && *w->fresh && drop_all(o, w->page))
 		return -1;
-	if (got >= 0 && w->fresh)
+	if (got && w->fresh)
 		*w->fresh = false;
 	if (spht_obs_check_fault(o, v, w, x))
 		return -1;
@@ -208,28 +229,13 @@ static void fill_step(struct spht_observed *o, struct spht_obs_vcpu *v,
 	o->fid.unmodelled += base && !w->has_leaf;
 	o->steps.nr_hidden += hidden;
 	o->steps.hidden_ns += hidden ? window : 0;
+	o->fid.root_unknown += w->doubt;
 	if (v) {
 		s->gap_ns = v->gap_ns;
 		s->other_exits = v->other_exits;
 		s->other_ns = v->other_ns;
 		v->gap_ns = v->other_exits = v->other_ns = 0;
 	}
-}
-
-/*
- * INVLPG zaps the entry if its table is unsync (FNAME(invlpg)), and up to 6.1
- * maps it again, visibly, if the guest's entry is still good.  Where the exit
- * does not tell the address (SVM without decode assists), the page of the last
- * protection fault is taken: that is what a copy-on-write handler flushes.
- */
-static int invalidated(struct spht_observed *o, struct spht_obs_vcpu *v)
-{
-	uint32_t page = v->cow_page;
-
-	v->cow_page = SPHT_NO_ID;
-	if (page == SPHT_NO_ID || !o->mmu.pages[page].unsync)
-		return 0;
-	return spht_obs_drop(o, page, v->cow_index);
 }
 
 static const struct spht_obs_where nowhere = {
@@ -247,16 +253,16 @@ static const struct spht_obs_where nowhere = {
 static int on_seen(struct spht_observed *o, const struct spht_exit *x)
 {
 	struct spht_obs_vcpu *v = spht_obs_vcpu(o, x->vcpu);
-	uint64_t root_unknown = o->fid.root_unknown;
 	struct spht_obs_where w = nowhere;
+	int seen = -1;
 
 	if (!v || spht_obs_resolve(o, v, &w, x))
 		return -1;
-	o->fid.root_unknown = root_unknown; /* the window will count it */
-	v->seen = -1;
 	/* A page that nobody has named yet may be older than the recording. */
-	if (w.has_leaf && (o->mmu.pages[w.page].exists || o->pages[w.page].seen))
-		v->seen = (int8_t)spht_obs_believe(o, &w, x);
+	if (w.has_leaf && (o->mmu.pages[w.page].exists || o->pages[w.page].seen) &&
+	    spht_obs_believe(o, v, &w, x, &seen))
+		return -1;
+	v->seen = (int8_t)seen;
 	return 0;
 }
 
@@ -273,7 +279,7 @@ static int on_window(struct spht_observed *o, const struct spht_exit *x)
 	v->t_entry = x->t_entry;
 	spht_obs_guest_flush(o, v, x);
 	if (x->cls == SPHT_CLASS_NONE && !x->nr_ops && !x->store_known &&
-	    !(x->invlpg && v->cow_page != SPHT_NO_ID)) {
+	    !(x->invlpg && spht_obs_invalidates(o, v, x))) {
 		v->other_exits++;
 		window = x->t_entry - x->t_exit;
 		v->other_ns = window < UINT32_MAX - v->other_ns ? v->other_ns + (uint32_t)window
@@ -285,7 +291,9 @@ static int on_window(struct spht_observed *o, const struct spht_exit *x)
 	o->step = o->steps.nr - 1;
 	if (x->cls != SPHT_CLASS_NONE && on_fault(o, v, &w, x))
 		return -1;
-	if (x->invlpg && invalidated(o, v))
+	if (x->invlpg && spht_obs_invalidated(o, v, x))
+		return -1;
+	if (w.doubt && w.has_leaf && x->requested && spht_obs_tell_root(o, v, &w, x))
 		return -1;
 	if (spht_obs_apply(o, v, &w, x))
 		return -1;
@@ -308,6 +316,8 @@ static int on_loss(struct spht_observed *o)
 
 		o->pages[i].frame = 0;
 		o->pages[i].seen = false;
+		free(o->pages[i].l3_gfn); /* stores to it may have been among them */
+		o->pages[i].l3_gfn = NULL;
 		if (!p->exists)
 			continue;
 		memset(p->unknown, 0xff, sizeof(p->unknown));

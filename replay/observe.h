@@ -23,6 +23,19 @@ enum spht_drop_cause {
 	SPHT_DROP_NR
 };
 
+/* Drops without an event that are foreseen before the hardware is asked. */
+enum spht_derived {
+	SPHT_DERIVED_NOTHING,
+	/* By the guest's entry, which the fault's walk shows: */
+	SPHT_DERIVED_FROZEN, /* synced since, and write-protected from then on: for certain */
+	SPHT_DERIVED_SYNCED, /* synced since and written again: it maps another page by now */
+	SPHT_DERIVED_FLUSHED, /* unsync all the while; INVLPG or CR3 load since; another page */
+	/* Beside one that went (guests unmap ranges), in the same aligned group: */
+	SPHT_DERIVED_BESIDE_WALK, /* one of the above */
+	SPHT_DERIVED_BESIDE_GUEST, /* one that the guest's own fault shows to be gone */
+	SPHT_DERIVED_NR
+};
+
 /* Counters of 64 bits and nothing else: intervals subtract them (phase.c). */
 struct spht_fidelity {
 	/* Check 1, [P bit][belief], by class hidden, ad, huge. */
@@ -32,9 +45,13 @@ struct spht_fidelity {
 	/* Check 4: [believed to exist][created]. */
 	uint64_t get_page[2][2];
 	uint64_t drops[SPHT_DROP_NR];
+	/* Drops foreseen: [0] right, [1] refuted by what was found there afterwards. */
+	uint64_t derived[SPHT_DERIVED_NR][2];
 	uint64_t unknown_start; /* checks on state from before the trace: outside the score */
 	uint64_t role_mismatch; /* get_page named another page than the walk resolved to */
 	uint64_t unbound; /* set_spte on a frame of no known shadow page */
+	uint64_t other_mode; /* set_spte of a guest without paging or with other tables */
+	uint64_t rmap_recycled; /* times that too many entries mapped one guest page */
 	uint64_t unmodelled; /* F_base faults without a leaf that the model knows */
 	uint64_t root_unknown; /* faults under a root that could not be told */
 };
@@ -51,6 +68,8 @@ struct spht_fidelity_sides {
 void spht_fidelity_sides(const struct spht_fidelity *f, struct spht_fidelity_sides *sides);
 /* Agreed and all of checks 1-3. */
 void spht_fidelity_score(const struct spht_fidelity *f, uint64_t *agreed, uint64_t *all);
+/* Check 4, shadow pages got: as expected and all. */
+void spht_fidelity_pages(const struct spht_fidelity *f, uint64_t pages[2]);
 /*
  * Does the model explain the recording?  Each side that has checks must agree
  * in SPHT_FIDELITY_MIN_PERCENT of them: always empty fails, always full fails.

@@ -4,7 +4,7 @@
 
 #include "replay/observe-local.h"
 
-static int grow(void **v, uint32_t *cap, uint32_t need, size_t size, int fill)
+int spht_obs_grow(void **v, uint32_t *cap, uint32_t need, size_t size, int fill)
 {
 	uint32_t n = *cap ? *cap : 256;
 	void *p;
@@ -33,8 +33,8 @@ uint32_t spht_obs_page(struct spht_observed *o, gfn_t gfn, uint32_t role)
 		return id;
 	g = spht_idmap_get(&o->gfns, gfn, 0);
 	if (g == SPHT_NO_ID || spht_mmu_reserve(&o->mmu, id + 1) ||
-	    grow((void **)&o->pages, &o->cap_pages, id, sizeof(*o->pages), 0) ||
-	    grow((void **)&o->gfn_head, &o->cap_gfns, g, sizeof(*o->gfn_head), 0xff))
+	    spht_obs_grow((void **)&o->pages, &o->cap_pages, id, sizeof(*o->pages), 0) ||
+	    spht_obs_grow((void **)&o->gfn_head, &o->cap_gfns, g, sizeof(*o->gfn_head), 0xff))
 		return SPHT_NO_ID;
 	o->pages[id].next_same_gfn = o->gfn_head[g];
 	o->gfn_head[g] = id;
@@ -50,7 +50,8 @@ uint32_t spht_obs_first_page(const struct spht_observed *o, gfn_t gfn)
 
 int spht_obs_grow_frames(struct spht_observed *o, uint32_t id)
 {
-	return grow((void **)&o->frame_page, &o->cap_frames, id, sizeof(*o->frame_page), 0);
+	return spht_obs_grow((void **)&o->frame_page, &o->cap_frames, id, sizeof(*o->frame_page),
+			     0);
 }
 
 int spht_obs_pend(struct spht_observed *o, const struct spht_op *op)
@@ -68,113 +69,11 @@ int spht_obs_pend(struct spht_observed *o, const struct spht_op *op)
 	return 0;
 }
 
-/* Guest frames up to 16 GiB have their place in rmap_head; those above come behind. */
-#define RMAP_DIRECT (1u << 22)
-/* What spht_obs_info.rmap holds. */
-#define RMAP_MAX    ((1u << 30) - 1)
-
-static uint32_t rmap_far(struct spht_observed *o, gfn_t gfn)
-{
-	uint32_t id = spht_idmap_get(&o->rmap_gfns, gfn, 0);
-
-	return id < UINT32_MAX - RMAP_DIRECT ? RMAP_DIRECT + id : SPHT_NO_ID;
-}
-
-static uint32_t rmap_find(const struct spht_observed *o, gfn_t gfn)
-{
-	uint32_t id;
-
-	if (gfn < RMAP_DIRECT)
-		return (uint32_t)gfn;
-	id = spht_idmap_find(&o->rmap_gfns, gfn, 0);
-	return id < UINT32_MAX - RMAP_DIRECT ? RMAP_DIRECT + id : SPHT_NO_ID;
-}
-
-static uint32_t rmap_alloc(struct spht_observed *o)
-{
-	uint32_t i = o->free_rmap;
-
-	if (i) {
-		o->free_rmap = o->rmap[i].next;
-		return i;
-	}
-	if (o->nr_rmap == RMAP_MAX ||
-	    grow((void **)&o->rmap, &o->cap_rmap, o->nr_rmap + 1, sizeof(*o->rmap), 0))
-		return 0;
-	return ++o->nr_rmap;
-}
-
-/* Remembers that (@page, @index) maps @gfn writable. */
-int spht_obs_rmap_add(struct spht_observed *o, gfn_t gfn, uint32_t page, unsigned int index,
-		      struct spht_obs_info *info)
-{
-	uint32_t id, i;
-
-	if (info->rmap)
-		return 0;
-	id = gfn < RMAP_DIRECT ? (uint32_t)gfn : rmap_far(o, gfn);
-	if (id == SPHT_NO_ID ||
-	    grow((void **)&o->rmap_head, &o->cap_rmap_head, id, sizeof(*o->rmap_head), 0))
-		return -1;
-	i = rmap_alloc(o);
-	if (!i)
-		return -1;
-	o->rmap[i] = (struct spht_obs_rmap){page, o->rmap_head[id], 0, id, (uint16_t)index};
-	if (o->rmap[i].next)
-		o->rmap[o->rmap[i].next].prev = i;
-	o->rmap_head[id] = i;
-	info->rmap = i;
-	return 0;
-}
-
-/* The entry is going to map another guest page than info->gfn. */
-void spht_obs_rmap_del(struct spht_observed *o, struct spht_obs_info *info)
-{
-	uint32_t i = info->rmap;
-	struct spht_obs_rmap *r = &o->rmap[i];
-
-	if (!i)
-		return;
-	info->rmap = 0;
-	if (r->next)
-		o->rmap[r->next].prev = r->prev;
-	if (r->prev)
-		o->rmap[r->prev].next = r->next;
-	else
-		o->rmap_head[r->head] = r->next;
-	r->next = o->free_rmap;
-	o->free_rmap = i;
-}
-
-/*
- * The page at @gfn is a page table that is shadowed and in sync from now on:
- * no SPTE maps it writable (account_shadowed, mmu_sync_children).
- */
-int spht_obs_write_protect(struct spht_observed *o, gfn_t gfn)
-{
-	uint32_t id = rmap_find(o, gfn), i;
-
-	if (id == SPHT_NO_ID || id >= o->cap_rmap_head)
-		return 0;
-	for (i = o->rmap_head[id]; i; i = o->rmap[i].next) {
-		const struct spht_obs_rmap *r = &o->rmap[i];
-		struct spht_obs_info *info = spht_obs_info(o, r->page, r->index);
-
-		if (!info || !spht_bit(o->mmu.pages[r->page].writable, r->index) ||
-		    info->gfn != (uint32_t)gfn)
-			continue;
-		spht_bit_clear(o->mmu.pages[r->page].writable, r->index);
-		if (spht_steps_do(&o->steps, SPHT_DO_WPROTECT, r->page, r->index, false))
-			return -1;
-	}
-	return 0;
-}
-
 struct spht_obs_vcpu *spht_obs_vcpu(struct spht_observed *o, uint16_t vcpu)
 {
 	struct spht_obs_vcpu *v;
 
-	if (grow((void **)&o->vcpus, &o->nr_vcpus, vcpu, sizeof(*o->vcpus), 0))
+	if (spht_obs_grow((void **)&o->vcpus, &o->nr_vcpus, vcpu, sizeof(*o->vcpus), 0))
 		return NULL;
 	v = &o->vcpus[vcpu];
 	if (!v->used) {
@@ -194,13 +93,20 @@ static void root_use(struct spht_obs_vcpu *v, uint32_t page)
 	memmove(v->mru + 1, v->mru, i * sizeof(*v->mru));
 	v->mru[0] = v->root = page;
 	v->root_sure = true;
+	v->not_root = 0;
 }
 
-void spht_obs_root_load(struct spht_observed *o, struct spht_obs_vcpu *v, uint32_t page)
+void spht_obs_root_load(struct spht_observed *o, struct spht_obs_vcpu *v, uint32_t page,
+			bool created)
 {
 	o->role = v->role = spht_shadow_role(&o->shadow, page);
-	/* The root was made for a table that may have had a former life. */
-	if (o->pages[page].l3_gfn)
+	/*
+	 * Made for a table that may have had a former life.  One that is found has been
+	 * write-protected all the while: what is known of it holds.
+	 */
+	if (created)
+		memset(o->pages[page].may_link, 0, sizeof(o->pages[page].may_link));
+	if (created && o->pages[page].l3_gfn)
 		memset(o->pages[page].l3_gfn, 0, SPHT_PT_ENTRIES * sizeof(uint32_t));
 	root_use(v, page);
 }
@@ -219,6 +125,7 @@ void spht_obs_guest_flush(struct spht_observed *o, struct spht_obs_vcpu *v,
 	if (!x->cr3_load)
 		return;
 	v->root_sure = false;
+	v->not_root = 0;
 	if (x->cr3_known && o->role != SPHT_NO_ID) {
 		uint32_t page = spht_obs_page(o, spht_pte_gfn(x->cr3), o->role);
 
@@ -227,44 +134,152 @@ void spht_obs_guest_flush(struct spht_observed *o, struct spht_obs_vcpu *v,
 	}
 }
 
-static uint32_t root_l3(const struct spht_observed *o, uint32_t page, unsigned int index)
+/* Can the vCPU's @i-th last root be the current one? */
+static bool is_candidate(const struct spht_observed *o, const struct spht_obs_vcpu *v,
+			 unsigned int i)
 {
-	if (page == SPHT_NO_ID || !o->mmu.pages[page].exists || !o->pages[page].l3_gfn)
-		return 0;
-	return o->pages[page].l3_gfn[index];
+	return v->mru[i] != SPHT_NO_ID && !(v->not_root >> i & 1) && o->mmu.pages[v->mru[i]].exists;
+}
+
+/* The level-3 table that the root leads to, as linked or else as last walked; 0 = not known. */
+static gfn_t root_l3(const struct spht_observed *o, uint32_t page, unsigned int index)
+{
+	uint32_t child = spht_mmu_child(&o->mmu, page, index);
+
+	if (child != SPHT_NO_ID && !spht_bit(o->mmu.pages[page].unknown, index))
+		return spht_shadow_gfn(&o->shadow, child);
+	return o->pages[page].l3_gfn ? o->pages[page].l3_gfn[index] : 0;
+}
+
+/* The one root in which the level-3 table @l3 hangs at @index; SPHT_NO_ID: none, or several. */
+static uint32_t root_above(const struct spht_observed *o, unsigned int index, gfn_t l3)
+{
+	uint32_t page = spht_obs_first_page(o, l3), root = SPHT_NO_ID;
+
+	for (; page != SPHT_NO_ID; page = o->pages[page].next_same_gfn) {
+		const struct spht_mmu_page *p = &o->mmu.pages[page];
+
+		for (uint32_t i = 0; i < p->nr_parents; i++) {
+			uint32_t parent = p->parents[i][0];
+
+			if (p->parents[i][1] != index || parent == root ||
+			    spht_bit(o->mmu.pages[parent].unknown, index) ||
+			    spht_mmu_child(&o->mmu, parent, index) != page ||
+			    spht_role_level(o->shadow.layout,
+					    spht_shadow_role(&o->shadow, parent)) != 4)
+				continue;
+			if (root != SPHT_NO_ID)
+				return SPHT_NO_ID;
+			root = parent;
+		}
+	}
+	return root;
 }
 
 /*
- * The current root, told by the level-3 table that the walk went through: the
- * one that is known to lead there, else one that is not known to lead elsewhere.
+ * Of a user address, where no event has told the root: the last one that is known to
+ * lead to the level-3 table @l3; else the one in which it hangs, used longer ago than
+ * what is known of shows; else one that is not known to lead elsewhere.
  */
+static uint32_t guess_root(const struct spht_observed *o, const struct spht_obs_vcpu *v,
+			   unsigned int index, gfn_t l3)
+{
+	uint32_t maybe = SPHT_NO_ID, some = v->mru[0], page;
+	bool any = false;
+
+	for (unsigned int i = 0; i < SPHT_MRU_ROOTS; i++) {
+		if (!is_candidate(o, v, i))
+			continue;
+		page = v->mru[i];
+		if (root_l3(o, page, index) == l3)
+			return page;
+		if (!any)
+			some = page;
+		any = true;
+		if (maybe == SPHT_NO_ID && !root_l3(o, page, index))
+			maybe = page;
+	}
+	page = root_above(o, index, l3);
+	if (page != SPHT_NO_ID)
+		return page;
+	/* Nobody fits: the guest replaced a top-level entry, most likely of the current root. */
+	return maybe != SPHT_NO_ID ? maybe : some;
+}
+
+/* The current root, told by an event or by the level-3 table that the walk went through. */
 static uint32_t find_root(struct spht_observed *o, struct spht_obs_vcpu *v, unsigned int index,
 			  gfn_t l3)
 {
-	uint32_t maybe = SPHT_NO_ID, page;
+	/* KVM replaces a zapped root before the guest runs on: no get_page, no such root. */
+	bool sure = v->root_sure && o->mmu.pages[v->root].exists;
+	gfn_t known = sure ? root_l3(o, v->root, index) : 0;
+	uint32_t root;
 
 	/* Kernel entries are the same in every root and tell nothing. */
 	if (index >= SPHT_PT_ENTRIES / 2)
-		return v->root_sure ? v->root : SPHT_NO_ID;
-	if (v->root_sure && (!root_l3(o, v->root, index) || root_l3(o, v->root, index) == l3))
+		return sure ? v->root : SPHT_NO_ID;
+	if (sure && (!known || known == l3))
 		return v->root;
+	root = guess_root(o, v, index, l3);
+	if (root != SPHT_NO_ID)
+		root_use(v, root);
+	return root;
+}
+
+/* Do all roots that it can be lead to @child at @index?  Then which one it is does not matter. */
+static bool roots_agree(const struct spht_observed *o, const struct spht_obs_vcpu *v,
+			unsigned int index, uint32_t child)
+{
+	bool any = false;
+
 	for (unsigned int i = 0; i < SPHT_MRU_ROOTS; i++) {
-		page = v->mru[i];
-		if (page == SPHT_NO_ID)
+		gfn_t l3;
+
+		if (!is_candidate(o, v, i))
 			continue;
-		if (root_l3(o, page, index) == l3) {
-			root_use(v, page);
-			return page;
-		}
-		if (maybe == SPHT_NO_ID && !root_l3(o, page, index) && o->mmu.pages[page].exists)
-			maybe = page;
+		/* One that leads elsewhere is not the one that was walked. */
+		l3 = root_l3(o, v->mru[i], index);
+		if (l3 && l3 != spht_shadow_gfn(&o->shadow, child))
+			continue;
+		if (spht_mmu_child(&o->mmu, v->mru[i], index) != child)
+			return false;
+		any = true;
 	}
-	/* Nobody fits: the guest replaced a top-level entry, most likely of the current root. */
-	if (maybe == SPHT_NO_ID)
-		maybe = v->mru[0];
-	if (maybe != SPHT_NO_ID)
-		root_use(v, maybe);
-	return maybe;
+	return any;
+}
+
+/*
+ * The root is in doubt, and the fault has been served: FNAME(fetch) gets the level-3
+ * page if and only if the root did not lead to it.  So roots that would have done
+ * otherwise are out; if one is left, that is it.  Else any that is left may lead
+ * there from now on, and that it does not tells nothing any more.
+ */
+int spht_obs_tell_root(struct spht_observed *o, struct spht_obs_vcpu *v, struct spht_obs_where *w,
+		       const struct spht_exit *x)
+{
+	unsigned int index = spht_vpn_index(w->vpn, 4), left = 0, last = 0;
+	uint32_t l3 = spht_path_l3(&o->shadow, w->path);
+	bool got = spht_obs_got(o, x, l3) != NULL, linked;
+
+	for (unsigned int i = 0; i < SPHT_MRU_ROOTS; i++) {
+		if (!is_candidate(o, v, i))
+			continue;
+		linked = spht_mmu_child(&o->mmu, v->mru[i], index) == l3;
+		if (linked == got && (linked || !spht_bit(o->pages[v->mru[i]].may_link, index))) {
+			v->not_root |= (uint8_t)(1u << i);
+			continue;
+		}
+		last = i;
+		left++;
+	}
+	for (unsigned int i = 0; got && left > 1 && i < SPHT_MRU_ROOTS; i++)
+		if (is_candidate(o, v, i))
+			spht_bit_set(o->pages[v->mru[i]].may_link, index);
+	if (left != 1)
+		return 0;
+	root_use(v, v->mru[last]);
+	w->path = spht_shadow_path(&o->shadow, v->root, l3, spht_path_l2(&o->shadow, w->path));
+	return w->path == SPHT_NO_ID ? -1 : 0;
 }
 
 static int remember_root(struct spht_observed *o, uint32_t root, unsigned int index, gfn_t l3)
@@ -439,24 +454,30 @@ int spht_obs_resolve(struct spht_observed *o, struct spht_obs_vcpu *v, struct sp
 	uint32_t root;
 
 	w->vpn = vpn;
+	w->four_levels = k->nr && k->level[0] == 4;
 	w->role = v->role != SPHT_NO_ID ? v->role : o->role;
-	if (!k->nr || k->level[0] != 4 || !(k->pte[0] & SPHT_PTE_P) || w->role == SPHT_NO_ID)
+	if (!w->four_levels || !(k->pte[0] & SPHT_PTE_P) || w->role == SPHT_NO_ID)
 		return 0;
 	root = find_root(o, v, top, spht_pte_gfn(k->pte[0]));
 	if (remember_root(o, root, top, spht_pte_gfn(k->pte[0])))
 		return -1;
-	o->fid.root_unknown += root == SPHT_NO_ID;
-	if (k->nr != 4 || k->level[3] != 1)
-		return resolve_walk(o, w, x, root);
+	if (k->nr != 4 || k->level[3] != 1) {
+		if (resolve_walk(o, w, x, root))
+			return -1;
+		goto out;
+	}
 	m = memo_of(o, k, vpn);
 	if (memo_hit(m, k, vpn, root, w->role)) {
 		memo_use(m, w, vpn);
-		return 0;
+		goto out;
 	}
 	if (resolve_walk(o, w, x, root))
 		return -1;
 	if (w->has_leaf)
 		memo_set(m, k, vpn, root, w->role, w);
+out:
+	w->doubt = root == SPHT_NO_ID &&
+		   !(w->has_leaf && roots_agree(o, v, top, spht_path_l3(&o->shadow, w->path)));
 	return 0;
 }
 
@@ -483,7 +504,7 @@ int spht_obs_owner(struct spht_observed *o, struct spht_obs_where *w)
 
 	if (w->direct || w->leaf_level != 1)
 		return 0;
-	if (grow((void **)&o->owner, &o->cap_owner, w->table, sizeof(*o->owner), 0))
+	if (spht_obs_grow((void **)&o->owner, &o->cap_owner, w->table, sizeof(*o->owner), 0))
 		return -1;
 	own = &o->owner[w->table];
 	if (own->region && own->region != w->region + 1) {
@@ -497,8 +518,9 @@ int spht_obs_owner(struct spht_observed *o, struct spht_obs_where *w)
 	return 0;
 }
 
-/* 1: the exit got @page and found it unsync; 0: it got it otherwise; -1: it did not get it. */
-int spht_obs_got_unsync(const struct spht_observed *o, const struct spht_exit *x, uint32_t page)
+/* The exit's get_page of @page; NULL: it did not get it. */
+const struct spht_op *spht_obs_got(const struct spht_observed *o, const struct spht_exit *x,
+				   uint32_t page)
 {
 	for (size_t i = 0; i < x->nr_ops; i++) {
 		const struct spht_op *op = &x->ops[i];
@@ -506,7 +528,7 @@ int spht_obs_got_unsync(const struct spht_observed *o, const struct spht_exit *x
 
 		if (op->kind == SPHT_OP_GET &&
 		    spht_idmap_find(&o->shadow.pages, op->gfn, role) == page)
-			return !op->created && op->unsync;
+			return op;
 	}
-	return -1;
+	return NULL;
 }

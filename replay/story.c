@@ -310,7 +310,7 @@ static void see_entry(struct spht_story *s, const struct spht_exit *x)
 	s->proven = info && info->proven;
 	s->spte = info ? info->spte : 0;
 	if (!s->found.other && x->is_pf && s->found.path < s->o->shadow.paths.nr)
-		s->belief = spht_obs_believe(s->o, &w, x);
+		s->belief = spht_obs_peek(s->o, &w, x);
 	for (size_t i = s->nr; i-- > 0 && s->present && s->own == SIZE_MAX;)
 		if (s->v[i].place == SPHT_STORY_ENTRY && s->v[i].kind != SPHT_DO_DROP &&
 		    s->v[i].kind != SPHT_DO_WPROTECT)

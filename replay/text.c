@@ -62,7 +62,7 @@ static void text_exits(FILE *out, const struct spht_assemble_stats *st)
 static void text_fidelity(FILE *out, const struct spht_fidelity *f)
 {
 	struct spht_fidelity_sides s;
-	uint64_t agreed, all;
+	uint64_t agreed, all, pages[2], foreseen = 0, refuted = 0;
 
 	spht_fidelity_score(f, &agreed, &all);
 	spht_fidelity_sides(f, &s);
@@ -81,10 +81,20 @@ static void text_fidelity(FILE *out, const struct spht_fidelity *f)
 			"not "
 			"quote its results\n",
 			SPHT_FIDELITY_MIN_PERCENT);
+	spht_fidelity_pages(f, pages);
+	if (pages[1])
+		fprintf(out,
+			"  shadow pages: %.3f %% of %" PRIu64 " were made or found as expected\n",
+			percent(pages[0], pages[1]), pages[1]);
+	for (unsigned int d = SPHT_DERIVED_NOTHING + 1; d < SPHT_DERIVED_NR; d++) {
+		foreseen += f->derived[d][0] + f->derived[d][1];
+		refuted += f->derived[d][1];
+	}
 	fprintf(out,
-		"  silent drops: %" PRIu64 " by evidence, %" PRIu64 " inferred, %" PRIu64
-		" unexplained; %" PRIu64 " checks of unknown start left out\n",
-		f->drops[SPHT_DROP_CHANGED],
+		"  silent drops: %" PRIu64 " foreseen (%" PRIu64 " of them refuted); %" PRIu64
+		" by evidence, %" PRIu64 " inferred, %" PRIu64 " unexplained; %" PRIu64
+		" checks of unknown start left out\n",
+		foreseen, refuted, f->drops[SPHT_DROP_CHANGED],
 		f->drops[SPHT_DROP_SYNCED] + f->drops[SPHT_DROP_FLUSHED],
 		f->drops[SPHT_DROP_UNEXPLAINED], f->unknown_start);
 	if (f->unmodelled)
@@ -276,6 +286,23 @@ static void explain_class(FILE *out, const struct spht_fidelity *f, enum spht_cl
 	fputc('\n', out);
 }
 
+/* Drops that the model foresaw, by cause, and what came of it. */
+static void explain_derived(FILE *out, const struct spht_fidelity *f)
+{
+	static const char *const causes[SPHT_DERIVED_NR] = {
+		[SPHT_DERIVED_FROZEN] = "other page or A=0; synced, write-protected since",
+		[SPHT_DERIVED_SYNCED] = "other page; synced, written again since",
+		[SPHT_DERIVED_FLUSHED] = "other page; INVLPG or CR3 load",
+		[SPHT_DERIVED_BESIDE_WALK] = "beside one of these",
+		[SPHT_DERIVED_BESIDE_GUEST] = "beside what a guest fault found gone",
+	};
+
+	fprintf(out, "silent drops foreseen, by cause, and what was found there next:\n");
+	for (unsigned int d = SPHT_DERIVED_NOTHING + 1; d < SPHT_DERIVED_NR; d++)
+		fprintf(out, "  %-48s  absent %8" PRIu64 "  present (refuted) %6" PRIu64 "\n",
+			causes[d], f->derived[d][0], f->derived[d][1]);
+}
+
 void spht_text_explain(FILE *out, const struct spht_recording *r)
 {
 	const struct spht_fidelity *f = spht_observed_fidelity(r->observed);
@@ -302,6 +329,7 @@ void spht_text_explain(FILE *out, const struct spht_recording *r)
 		"check 4: shadow pages found %" PRIu64 " right, %" PRIu64 " wrong; created %" PRIu64
 		" right, %" PRIu64 " wrong (outside the score)\n",
 		f->get_page[1][0], f->get_page[0][0], f->get_page[0][1], f->get_page[1][1]);
+	explain_derived(out, f);
 	fprintf(out,
 		"silent drops: %" PRIu64 " the walk shows another mapping; %" PRIu64
 		" a sync came in between; %" PRIu64 " a flush came in between; %" PRIu64
@@ -311,7 +339,10 @@ void spht_text_explain(FILE *out, const struct spht_recording *r)
 	fprintf(out,
 		"outside: %" PRIu64 " unknown start, %" PRIu64 " unmodelled, %" PRIu64
 		" SPTEs on unknown frames, %" PRIu64
+		" SPTEs of a guest not in 4-level paging, %" PRIu64
 		" pages resolved otherwise than KVM did, %" PRIu64
-		" faults under a root not told\n",
-		f->unknown_start, f->unmodelled, f->unbound, f->role_mismatch, f->root_unknown);
+		" faults under a root not told, %" PRIu64
+		" guest pages that too many SPTEs mapped\n",
+		f->unknown_start, f->unmodelled, f->unbound, f->other_mode, f->role_mismatch,
+		f->root_unknown, f->rmap_recycled);
 }

@@ -248,6 +248,25 @@ static inline struct sim *simulate(struct rig *r, unsigned int window, unsigned 
 	return simulate_held(r, window, vcpus, seed, silent, mock, 0);
 }
 
+/* Entry 9 of table 1 maps 0x709. */
+static inline void open_with_entry(struct rig *r)
+{
+	rig_open(r);
+	first_fault(r);
+	hidden(r, VPN(1, 9), U, PTE(0x709, DIRTY), SPTE_W(0x709));
+}
+
+/* A fault on entry 9, whose guest entry is @pte by now. */
+static inline void meet(struct rig *r, uint32_t code, uint64_t pte)
+{
+	begin(r, VPN(1, 9), code, pte);
+	if (!(pte & SPHT_PTE_A))
+		put(r, ev_set_accessed(0x101048));
+	put(r, ev_requested(spht_pte_gfn(pte), 1));
+	set(r, VPN(1, 9), SPTE_W(spht_pte_gfn(pte)) | 1ull << 52);
+	end(r);
+}
+
 /* The one check 1 that the last fault made, against the state before. */
 static inline void assert_believed(struct rig *r, const struct spht_fidelity *before,
 				   enum spht_class cls, unsigned int p, unsigned int belief)

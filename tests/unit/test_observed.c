@@ -215,7 +215,6 @@ static void entry_found_gone_is_a_drop_explained_by_the_nearest_evidence(void **
 	drop_after(do_nothing, 0x709, SPHT_DROP_UNEXPLAINED);
 	drop_after(do_nothing, 0x70a, SPHT_DROP_CHANGED);
 	drop_after(do_sync, 0x709, SPHT_DROP_SYNCED);
-	drop_after(do_sync, 0x70a, SPHT_DROP_CHANGED);
 	drop_after(do_found_unsync, 0x709, SPHT_DROP_SYNCED);
 	drop_after(do_flush, 0x709, SPHT_DROP_FLUSHED);
 	drop_after(do_sync_elsewhere, 0x709, SPHT_DROP_FLUSHED); /* that is a CR3 load */
