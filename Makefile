@@ -6,6 +6,7 @@
 # make check-live   only those tests that record this machine
 # make lab          record a Kernel Build guest in the nested lab; make check-lab tests it
 # make check-asan   the same tests under AddressSanitizer and UBSan
+# make check-mutations  break the rules of the model one by one: does a test fail each time
 # make format-check does every C file look as .clang-format wants it
 # make bench        sizes and speeds against trace-cmd and libtracecmd
 # make install, uninstall, clean
@@ -328,6 +329,10 @@ check-asan:
 		CFLAGS='-O1 -g -fno-omit-frame-pointer -fsanitize=address,undefined -fno-sanitize-recover=all' \
 		check
 
+# About two minutes, and no part of `check`: it builds a copy, and again for every rule.
+check-mutations:
+	@tests/mutate $(MUTATIONS)
+
 format-check:
 	@scripts/format-check $(CLANG_FORMAT)
 
@@ -357,7 +362,7 @@ clean:
 
 FORCE:
 .PHONY: all programs tools unit have-libs demo demo-run check check-run check-live check-asan \
-	format-check lab check-lab bench install uninstall clean FORCE
+	check-mutations format-check lab check-lab bench install uninstall clean FORCE
 
 -include $(patsubst %.c,$(BUILD)/%.d,$(TRACES_SRCS) $(TRACE_TOOL_SRCS) $(REPLAY_LIB_SRCS) \
 	$(REPLAY_SRCS) $(CALIBRATE_SRCS) $(RECORD_SRCS) $(HEURISTIC_SRCS) $(UNIT_TESTS) $(UNIT_LIB_SRCS) \

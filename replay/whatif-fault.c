@@ -57,6 +57,9 @@ static void own_prefetch(struct spht_whatif *w, const struct spht_step *s)
 		}
 		if (s->flags & SPHT_STEP_DIRECT)
 			continue; /* host residency, not guest entries, decides there */
+		/* Older than the trace; but what the recorded group went over was there. */
+		if (spht_bit(p->unknown, i) && !w->c->counterfactual && rec.set & ~(2 * bit - 1))
+			continue;
 		if (((s->flags & SPHT_STEP_STOP) && s->stop == i) || spht_bit(p->unknown, i))
 			break;
 		st = spht_w_state(w, s->table, i);

@@ -600,6 +600,13 @@ static void used_again_table_tells_nothing_of_its_former_life(void **unused)
 	absent(&r, 20);
 	CHECK(&r, "??????", "?--?--", "?--?--", 5, 10, 11, 12, 20, 90);
 	rig_close(&r);
+
+	/* Nor where nothing is seen of it any more. */
+	rig_open(&r);
+	walked(&r, 10, 0x700, DIRTY);
+	assert_int_equal(spht_guest_reuse(r.guest, r.table, 12), 0);
+	CHECK(&r, "????", "?w??", "ww??", 5, 11, 12, 90);
+	rig_close(&r);
 }
 
 static void used_again_table_forgets_the_faults_it_was_served(void **unused)
