@@ -135,7 +135,7 @@ static void print_kind(FILE *f, enum lead_kind kind, const struct kind *k)
 	fputc('\n', f);
 }
 
-/* "165 to 180": of the runs that count. */
+/* "165 to 180": of the runs that count, and whether these are what they seem. */
 static const char *medians(const struct kind *k, char *buf, size_t size)
 {
 	double v[MAX_RUNS];
@@ -144,7 +144,8 @@ static const char *medians(const struct kind *k, char *buf, size_t size)
 	for (unsigned int i = 0; i < k->runs; i++)
 		if (counts(k, i))
 			v[nr++] = density_quantile(&k->run[i].lead, 0.5);
-	snprintf(buf, size, "%.0f to %.0f", stats_quantile(v, nr, 0), stats_quantile(v, nr, 1));
+	snprintf(buf, size, "%.0f to %.0f%s", stats_quantile(v, nr, 0), stats_quantile(v, nr, 1),
+		 k->near ? "" : " (CPUs far apart: more)");
 	return buf;
 }
 
@@ -152,7 +153,7 @@ static void set_leads(const struct machine *m, const struct kind *kinds, const s
 		      struct profile *p)
 {
 	const struct kind *anon = &kinds[LEAD_ANON];
-	char text[256], of[LEAD_KIND_NR][32];
+	char text[256], of[LEAD_KIND_NR][64];
 	double q[QUANTILES];
 
 	/* The last of a thousand are noise, and a line is drawn to the last quantile. */
@@ -166,13 +167,11 @@ static void set_leads(const struct machine *m, const struct kind *kinds, const s
 		"%zu touches of each kind in a run; medians of the runs: anonymous %s ns (%u "
 		"runs), copy-on-write %s, fault-around %s (a lone page of a file %s); mixed %.0f "
 		": %.0f : %.0f as the error codes of a Kernel Build's guest faults; the last "
-		"quantile is that of 99.9 %%; one store is known to %.0f ns (%s%s); %s",
+		"quantile is that of 99.9 %%; one store is known to %.0f ns (%s); %s",
 		anon->run[0].nr, of[LEAD_ANON], anon->near ? anon->near : anon->runs, of[LEAD_COW],
 		of[LEAD_AROUND], of[LEAD_FILE], 100 * weights[LEAD_ANON], 100 * weights[LEAD_COW],
 		100 * weights[LEAD_AROUND], anon->run[0].width,
-		poll_method_names[anon->run[0].method],
-		anon->near ? "" : "; the CPUs were far from each other, so leads seem shorter",
-		machine_text(m, text, sizeof(text)));
+		poll_method_names[anon->run[0].method], machine_text(m, text, sizeof(text)));
 }
 
 void lead_report(const struct machine *m, unsigned int runs, size_t samples, bool pagemap,
