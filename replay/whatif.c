@@ -25,7 +25,8 @@ static void run_step(struct spht_whatif *w, const struct spht_step *s, uint32_t 
 {
 	bool avoided = false;
 
-	spht_parts_step(&w->parts, s->t_exit, w->acc);
+	if (w->parts.v)
+		spht_parts_step(&w->parts, s->t_exit, w->acc);
 	w->outside = is_outside(w, s->t_exit);
 	if (step)
 		spht_w_advance(w, step - 1);
