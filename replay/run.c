@@ -5,9 +5,6 @@
 #include "replay/pool.h"
 #include "replay/run.h"
 
-/* What-ifs of one wave may hold about this much together. */
-#define WAVE_BYTES ((size_t)256 << 20)
-
 /* One what-if. */
 struct job {
 	const struct spht_spec *spec;
@@ -220,20 +217,21 @@ static void free_costs(struct spht_costs *f, const struct spht_costs *c)
 	f->queue_limit = 1 << 20;
 }
 
-/*
- * All jobs, as many at a time as memory for their MMUs is granted, for each wave
- * reads the whole recording again.
- */
+/* All jobs in waves, each of which reads the whole recording again. */
 static int run_jobs(struct spht_recording *r, const struct spht_run_options *opt, struct job *jobs,
 		    size_t nr, struct spht_error *err)
 {
-	size_t at_once = WAVE_BYTES / (spht_whatif_size(spht_observed_shadow(r->observed)) + 1);
+	size_t one = spht_whatif_size(spht_observed_shadow(r->observed), opt->curve);
+	size_t at_once = opt->memory / (one + 1), waves;
 	struct wave v = {.recording = r, .options = opt, .steps = spht_observed_steps(r->observed)};
 	int ret = 0;
 
 	free_costs(&v.free, &opt->costs);
 	if (at_once < opt->jobs)
 		at_once = opt->jobs;
+	/* As many in the last wave as in the others. */
+	waves = (nr + at_once - 1) / at_once;
+	at_once = (nr + waves - 1) / waves;
 	v.pool = spht_pool_open(opt->jobs > nr ? (unsigned int)nr : opt->jobs);
 	if (!v.pool) {
 		spht_error_set(err, "out of memory");

@@ -23,7 +23,8 @@ struct spht_run_options {
 	unsigned int window; /* KVM's own prefetch in the what-ifs; 0: as recorded */
 	const struct spht_kvm *kvm; /* NULL: as recorded */
 	bool bypass_guest_pf; /* where that KVM has it */
-	unsigned int jobs;
+	unsigned int jobs; /* at least 1 */
+	size_t memory; /* what-ifs run together that hold at most about this, and one for each job */
 	struct spht_costs costs;
 	const struct spht_look_at *look_at; /* NULL: nothing */
 };

@@ -22,6 +22,8 @@ enum { EXIT_OK = 0, EXIT_INPUT = 1, EXIT_USAGE = 2, EXIT_IDENTITY = 3, EXIT_PART
 
 #define MAX_VM_THREADS 1024
 #define MAX_MEMORY_MIB (1u << 20)
+/* Memory for what-ifs that run together, in multiples of that for the recording. */
+#define WAVE_SHARE     4
 
 struct args {
 	struct spht_run_options run;
@@ -305,6 +307,7 @@ static int one_option(struct args *a, int opt, const char *arg)
 			return usage_error("--memory=%s: expected MiB, 0 to %u", arg,
 					   MAX_MEMORY_MIB);
 		a->room.memory = (size_t)v << 20;
+		a->run.memory = a->room.memory * WAVE_SHARE;
 		return 0;
 	case OPT_COSTS:
 		if (!spht_costs_load(&a->run.costs, arg, &err))
@@ -379,6 +382,7 @@ static int parse_args(struct args *a, int argc, char **argv)
 	a->run.bypass_guest_pf = true;
 	a->run.jobs = 1;
 	a->room = SPHT_ROOM_DEFAULT;
+	a->run.memory = a->room.memory * WAVE_SHARE;
 	a->run.scales[0] = 1;
 	a->run.nr_scales = 1;
 	if (spht_costs_load(&a->run.costs, "default", &err)) {

@@ -194,9 +194,17 @@ void spht_whatif_finish(struct spht_whatif *w)
 		compare_end(w);
 }
 
-size_t spht_whatif_size(const struct spht_shadow *shadow)
+size_t spht_whatif_size(const struct spht_shadow *shadow, bool curve)
 {
-	return shadow->pages.nr * (sizeof(struct spht_mmu_page) + sizeof(struct spht_wpage)) +
-	       shadow->tables.nr * (SPHT_PT_ENTRIES + sizeof(void *) + sizeof(uint32_t)) +
+	/* Times by entry, of every page and table: as if each had been asked for. */
+	size_t times = SPHT_PT_ENTRIES * sizeof(uint64_t);
+	size_t page = sizeof(struct spht_mmu_page) + sizeof(struct spht_wpage) + times;
+	size_t table = SPHT_PT_ENTRIES + sizeof(void *) + sizeof(uint32_t);
+
+	if (curve) {
+		page += times;
+		table += times;
+	}
+	return shadow->pages.nr * page + shadow->tables.nr * table +
 	       shadow->regions.nr * sizeof(struct spht_wregion);
 }

@@ -83,7 +83,7 @@ int spht_whatif_feed(struct spht_whatif *w, const struct spht_chunk *chunk, stru
 void spht_whatif_finish(struct spht_whatif *w);
 /* NULL is nothing. */
 void spht_whatif_close(struct spht_whatif *w);
-/* Bytes that one what-if of @shadow holds, about. */
-size_t spht_whatif_size(const struct spht_shadow *shadow);
+/* Bytes that one what-if of @shadow, with a curve or without, holds at most, about. */
+size_t spht_whatif_size(const struct spht_shadow *shadow, bool curve);
 
 #endif
