@@ -97,6 +97,13 @@ static bool install(struct spht_whatif *w, const struct spht_wregion *r, unsigne
 		if (p->by_helper && !w->c->spec->h->foresee)
 			kick_vcpus(w, spht_w_book(w, outside));
 	}
+	/* The pages above it, too: the recording's fault that makes them finds them made. */
+	for (unsigned int n = spht_mmu_make_path(&w->mmu, r->path, r->leaf_level, 0, false); n;
+	     n--) {
+		spht_w_book(w, outside)->pages_created++;
+		if (!w->c->spec->h->foresee)
+			kick_vcpus(w, spht_w_book(w, outside));
+	}
 	if (spht_mmu_link_path(&w->mmu, r->path, r->page, r->leaf_level, vpn))
 		return false;
 	/* The leaf may have been there all along, with only the path missing. */
@@ -204,8 +211,10 @@ static void enter_lock(struct spht_whatif *w, struct spht_worker *k)
 	struct spht_wregion *r = spht_w_region(w, k->job.space, k->job.vpn);
 	uint64_t hold = spht_w_cost(w, c->helper_lock_ns), from;
 
-	if (r && !k->job.dead && !w->mmu.pages[r->page].exists)
-		hold += spht_w_cost(w, c->helper_page_ns);
+	if (r && !k->job.dead)
+		hold += (!w->mmu.pages[r->page].exists +
+			 spht_mmu_make_path(&w->mmu, r->path, r->leaf_level, 0, true)) *
+			spht_w_cost(w, c->helper_page_ns);
 	from = c->helper_lock_ns ? spht_lock_take(&w->lock, k->next_ns, hold) : k->next_ns;
 	book->helper_wait_ns += from - k->next_ns;
 	book->helper_busy_ns += from + hold - k->next_ns;

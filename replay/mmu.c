@@ -232,6 +232,23 @@ void spht_mmu_descend(const struct spht_mmu *m, uint32_t page, unsigned int leve
 	}
 }
 
+unsigned int spht_mmu_make_path(struct spht_mmu *m, uint32_t path, unsigned int leaf_level,
+				uint32_t pos, bool count_only)
+{
+	unsigned int nr = 0;
+
+	for (unsigned int level = 4; level > leaf_level; level--) {
+		uint32_t page = path_page(m, path, level);
+
+		if (page == SPHT_NO_ID || m->pages[page].exists)
+			continue;
+		nr++;
+		if (!count_only)
+			spht_mmu_create(m, page, pos);
+	}
+	return nr;
+}
+
 int spht_mmu_link_path(struct spht_mmu *m, uint32_t path, uint32_t leaf, unsigned int leaf_level,
 		       vpn_t vpn)
 {

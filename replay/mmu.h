@@ -131,6 +131,12 @@ void spht_mmu_walk(const struct spht_mmu *m, uint32_t path, uint32_t leaf, unsig
 /* The same by links alone, from @page at @level down (for_each_shadow_entry_using_root). */
 void spht_mmu_descend(const struct spht_mmu *m, uint32_t page, unsigned int level, vpn_t vpn,
 		      struct spht_mmu_spot *at);
+/*
+ * Makes the pages above the leaf that are not there, empty ones (@count_only: makes none).
+ * Returns how many those are.
+ */
+unsigned int spht_mmu_make_path(struct spht_mmu *m, uint32_t path, unsigned int leaf_level,
+				uint32_t pos, bool count_only);
 /* Links the whole path to @leaf.  -1 when memory is short. */
 int spht_mmu_link_path(struct spht_mmu *m, uint32_t path, uint32_t leaf, unsigned int leaf_level,
 		       vpn_t vpn);

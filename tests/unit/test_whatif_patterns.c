@@ -239,6 +239,31 @@ static void entry_whose_path_is_gone_does_not_serve(void **unused)
 	rig_close(&r);
 }
 
+/* The guest faults under a level-2 table that has no shadow page either. */
+static void path_that_the_helper_makes_is_not_made_again(void **unused)
+{
+	static const struct script ask[] = {{VPN(1, 0), VPN(1, 0)}, {0, 0}};
+	struct spht_account a;
+	struct whatif w;
+	struct rig r;
+
+	(void)unused;
+	rig_open_raw(&r, 1);
+	load_cr3(&r, SIM_ROOT_GFN, true);
+	r.f.tick = 0;
+	guest_fault(&r, VPN(1, 0), U, 0);
+	guest_runs(&r, LONG_NS);
+	first_fault(&r); /* makes three pages */
+	w = whatif_of(&r, 1);
+	a = run_script(&w, ask, OPTIMISTIC);
+	assert_int_equal(a.used_timely, 1);
+	assert_int_equal(a.pages_created, 3);
+	assert_int_equal(a.kicks, 3);
+	assert_int_equal(a.remaining, 0);
+	assert_int_equal(a.helper_busy_ns, 200 + 6000 + 3 * 2000);
+	rig_close(&r);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -250,6 +275,7 @@ int main(void)
 		cmocka_unit_test(entries_that_are_built_and_zapped_are_in_vain),
 		cmocka_unit_test(children_of_a_zapped_page_keep_what_was_built_in_them),
 		cmocka_unit_test(entry_whose_path_is_gone_does_not_serve),
+		cmocka_unit_test(path_that_the_helper_makes_is_not_made_again),
 	};
 
 	return cmocka_run_group_tests_name("what-if: patterns", tests, NULL, NULL);
