@@ -91,8 +91,7 @@ static enum spht_derived foresee(struct spht_observed *o, const struct spht_obs_
 {
 	uint64_t pte = x->walk.nr ? x->walk.pte[x->walk.nr - 1] : 0;
 
-	if (w->leaf_level != 1 || w->at.page != w->page || !(pte & SPHT_PTE_P) ||
-	    spht_role_direct(o->shadow.layout, spht_shadow_role(&o->shadow, w->page)))
+	if (w->direct || w->leaf_level != 1 || w->at.page != w->page || !(pte & SPHT_PTE_P))
 		return SPHT_DERIVED_NOTHING;
 	return spht_obs_derive(o, v, w->page, w->index, spht_pte_gfn(pte), pte & SPHT_PTE_A);
 }
@@ -140,6 +139,7 @@ int spht_obs_peek(struct spht_observed *o, const struct spht_obs_where *where,
 	struct spht_obs_where w = *where;
 
 	w.vpn = spht_gva_vpn(x->gva);
+	w.direct = spht_role_direct(o->shadow.layout, spht_shadow_role(&o->shadow, w.page));
 	spht_mmu_walk(&o->mmu, w.path, w.page, w.leaf_level, w.vpn, &w.at);
 	if (v && foresee(o, v, &w, x) != SPHT_DERIVED_NOTHING)
 		return SPHT_BELIEF_ABSENT;
@@ -225,7 +225,7 @@ static int prove(struct spht_observed *o, uint32_t page, unsigned int index)
 		return -1;
 	info->proven = true;
 	info->step = o->step;
-	spht_mmu_set(&o->mmu, page, index, false);
+	spht_mmu_set_any(&o->mmu, page, index, false);
 	return spht_steps_do(&o->steps, SPHT_DO_PROVE, page, index, false);
 }
 

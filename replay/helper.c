@@ -108,7 +108,7 @@ static bool install(struct spht_whatif *w, const struct spht_wregion *r, unsigne
 		return false;
 	/* The leaf may have been there all along, with only the path missing. */
 	if (!spht_bit(w->mmu.pages[r->page].present, index))
-		spht_mmu_set(&w->mmu, r->page, index, st & SPHT_GPTE_WRITABLE);
+		spht_mmu_set_any(&w->mmu, r->page, index, st & SPHT_GPTE_WRITABLE);
 	/* Built before and no longer reachable: that one was never used. */
 	spht_w_book(w, spht_w_outside(p, SPHT_OUTSIDE_BUILT, index))->zapped_unused +=
 		spht_bit(p->helper, index);

@@ -74,6 +74,7 @@ static inline bool spht_mmu_present(const struct spht_mmu *m, uint32_t page, uns
 	return page < m->nr && spht_bit(m->pages[page].present, index);
 }
 
+/* Sets an entry of a page of level 1. */
 static inline void spht_mmu_set(struct spht_mmu *m, uint32_t page, unsigned int index,
 				bool writable)
 {
@@ -81,13 +82,24 @@ static inline void spht_mmu_set(struct spht_mmu *m, uint32_t page, unsigned int 
 
 	spht_bit_set(p->present, index);
 	spht_bit_clear(p->unknown, index);
-	/* A large page in the place of a page below it: that is linked no more (mmu_set_spte). */
-	if (p->child && p->child[index] != SPHT_NO_ID)
-		spht_mmu_unlink(m, page, index);
 	if (writable)
 		spht_bit_set(p->writable, index);
 	else
 		spht_bit_clear(p->writable, index);
+}
+
+/*
+ * The same where the page may be above level 1: a large page takes the place of a page
+ * below it, which is linked no more (mmu_set_spte).
+ */
+static inline void spht_mmu_set_any(struct spht_mmu *m, uint32_t page, unsigned int index,
+				    bool writable)
+{
+	const struct spht_mmu_page *p = &m->pages[page];
+
+	if (p->child && p->child[index] != SPHT_NO_ID)
+		spht_mmu_unlink(m, page, index);
+	spht_mmu_set(m, page, index, writable);
 }
 
 static inline void spht_mmu_drop(struct spht_mmu *m, uint32_t page, unsigned int index)

@@ -165,7 +165,13 @@ uint32_t spht_obs_page(struct spht_observed *o, gfn_t gfn, uint32_t role);
 uint32_t spht_obs_first_page(const struct spht_observed *o, gfn_t gfn);
 int spht_obs_grow_frames(struct spht_observed *o, uint32_t id);
 int spht_obs_pend(struct spht_observed *o, const struct spht_op *op);
-int spht_obs_grow(void **v, uint32_t *cap, uint32_t need, size_t size, int fill);
+int spht_obs_enlarge(void **v, uint32_t *cap, uint32_t need, size_t size, int fill);
+/* Makes room for element @need of an array of *@cap; new ones are of bytes @fill.  0 or -1. */
+static inline int spht_obs_grow(void **v, uint32_t *cap, uint32_t need, size_t size, int fill)
+{
+	return need < *cap ? 0 : spht_obs_enlarge(v, cap, need, size, fill);
+}
+
 struct spht_obs_vcpu *spht_obs_vcpu(struct spht_observed *o, uint16_t vcpu);
 void spht_obs_root_load(struct spht_observed *o, struct spht_obs_vcpu *v, uint32_t page,
 			bool created);
@@ -212,8 +218,18 @@ int spht_obs_drop_dated(struct spht_observed *o, uint32_t page, unsigned int ind
 int spht_obs_rmap_add(struct spht_observed *o, gfn_t gfn, uint32_t page, unsigned int index,
 		      struct spht_obs_info *info);
 void spht_obs_rmap_del(struct spht_observed *o, struct spht_obs_info *info);
-/* An entry of @page was added: are those of @gfn too many?  -1: memory. */
-int spht_obs_rmap_limit(struct spht_observed *o, gfn_t gfn, uint32_t page);
+/* @info's entry of @page was added: drops all of its guest page if they are too many.  -1: memory. */
+int spht_obs_rmap_limit(struct spht_observed *o, const struct spht_obs_info *info, uint32_t page);
+
+/* mmu.c: RMAP_RECYCLE_THRESHOLD */
+#define SPHT_RMAP_LIMIT 1000u
+
+/* May those of @info's guest page be, its own included? */
+static inline bool spht_obs_rmap_many(const struct spht_observed *o,
+				      const struct spht_obs_info *info)
+{
+	return o->rmap_head[o->rmap[info->rmap].head].nr > SPHT_RMAP_LIMIT + 1;
+}
 int spht_obs_write_protect(struct spht_observed *o, gfn_t gfn);
 
 /* check.c */

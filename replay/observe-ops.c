@@ -22,11 +22,11 @@ static int do_set(struct spht_observed *o, uint8_t kind, uint32_t page, unsigned
 	info->step = o->step;
 	info->proven = false;
 	info->gone = 0;
-	spht_mmu_set(&o->mmu, page, index, spte & SPHT_PTE_W);
+	spht_mmu_set_any(&o->mmu, page, index, spte & SPHT_PTE_W);
 	if (spht_steps_do(&o->steps, kind, page, index, spte & SPHT_PTE_W))
 		return -1;
 	info->prefetch = kind == SPHT_DO_PREFETCH ? o->step + 1 : 0;
-	return newly ? spht_obs_rmap_limit(o, gfn, page) : 0;
+	return newly && spht_obs_rmap_many(o, info) ? spht_obs_rmap_limit(o, info, page) : 0;
 }
 
 /*

@@ -5,8 +5,6 @@
 #define RMAP_DIRECT (1u << 22)
 /* What spht_obs_info.rmap holds. */
 #define RMAP_MAX    ((1u << 28) - 1)
-/* mmu.c: RMAP_RECYCLE_THRESHOLD */
-#define RMAP_LIMIT  1000u
 
 static uint32_t rmap_far(struct spht_observed *o, gfn_t gfn)
 {
@@ -121,16 +119,16 @@ static uint32_t prune(struct spht_observed *o, const struct spht_obs_rmap_head *
 }
 
 /*
- * __rmap_add(): where more than RMAP_LIMIT entries of one level mapped a guest page
+ * __rmap_add(): where more than SPHT_RMAP_LIMIT entries of one level mapped a guest page
  * already, all of them go, the new one included.  They are gone from the next step
  * on: what this one sets is set first.
  */
-int spht_obs_rmap_limit(struct spht_observed *o, gfn_t gfn, uint32_t page)
+int spht_obs_rmap_limit(struct spht_observed *o, const struct spht_obs_info *info, uint32_t page)
 {
-	struct spht_obs_rmap_head *head = find_head(o, gfn);
+	const struct spht_obs_rmap_head *head = &o->rmap_head[o->rmap[info->rmap].head];
 	unsigned int level = level_of(o, page);
 
-	if (!head || head->nr <= RMAP_LIMIT + 1 || prune(o, head, level) <= RMAP_LIMIT + 1)
+	if (prune(o, head, level) <= SPHT_RMAP_LIMIT + 1)
 		return 0;
 	o->fid.rmap_recycled++;
 	for (uint32_t i = head->first; i; i = o->rmap[i].next) {

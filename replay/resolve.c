@@ -4,13 +4,11 @@
 
 #include "replay/observe-local.h"
 
-int spht_obs_grow(void **v, uint32_t *cap, uint32_t need, size_t size, int fill)
+int spht_obs_enlarge(void **v, uint32_t *cap, uint32_t need, size_t size, int fill)
 {
 	uint32_t n = *cap ? *cap : 256;
 	void *p;
 
-	if (need < *cap)
-		return 0;
 	while (n <= need)
 		n *= 2;
 	p = realloc(*v, n * size);

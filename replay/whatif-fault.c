@@ -109,7 +109,10 @@ static void fault_happens(struct spht_whatif *w, const struct spht_step *s, uint
 			continue;
 		if (!w->mmu.pages[d->page].exists)
 			spht_mmu_create(&w->mmu, d->page, step);
-		spht_mmu_set(&w->mmu, d->page, d->index, d->writable);
+		if (s->leaf_level > 1)
+			spht_mmu_set_any(&w->mmu, d->page, d->index, d->writable);
+		else
+			spht_mmu_set(&w->mmu, d->page, d->index, d->writable);
 		spht_bit_clear(w->pages[d->page].lack, d->index);
 	}
 	if (!(s->flags & SPHT_STEP_HAS_LEAF) || !(s->flags & SPHT_STEP_REQUESTED))
@@ -225,7 +228,7 @@ static void proven_touch(struct spht_whatif *w, const struct spht_step *s)
 	/* Counted where it was charged: with the fault that was avoided. */
 	spht_w_book(w, spht_w_outside(p, SPHT_OUTSIDE_LACK, s->index))->new_exits_lo++;
 	spht_bit_clear(p->lack, s->index);
-	spht_mmu_set(&w->mmu, s->page, s->index, false);
+	spht_mmu_set_any(&w->mmu, s->page, s->index, false);
 }
 
 /* Does the world show the entry now or right after this step? */

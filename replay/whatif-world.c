@@ -335,7 +335,7 @@ void spht_w_exogenous(struct spht_whatif *w, const struct spht_step *s, uint32_t
 			/* fall through */
 		case SPHT_DO_PROVE:
 			spht_w_made_by_kvm(w, d);
-			spht_mmu_set(&w->mmu, d->page, d->index, d->writable);
+			spht_mmu_set_any(&w->mmu, d->page, d->index, d->writable);
 			break;
 		default:
 			break;
