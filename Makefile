@@ -77,10 +77,10 @@ REPLAY_LIB_SRCS := replay/heuristic_spec.c replay/thread.c replay/order.c replay
 	replay/classify.c replay/idmap.c replay/role.c replay/shadow.c replay/mmu.c \
 	replay/guest.c replay/spill.c replay/change.c replay/step.c replay/chunk.c \
 	replay/observe.c replay/observe-ops.c replay/observe-sync.c replay/observe-rmap.c \
-	replay/resolve.c \
+	replay/housekeeping.c replay/insn.c replay/endogenous.c replay/resolve.c \
 	replay/check.c replay/account.c replay/costs.c replay/whatif.c replay/whatif-world.c \
 	replay/whatif-fault.c replay/whatif-time.c replay/request.c replay/helper.c \
-	replay/whatif-rules.c replay/whatif-look.c replay/lock.c replay/curve.c replay/kvm.c \
+	replay/whatif-rules.c replay/whatif-pages.c replay/verify.c replay/whatif-look.c replay/lock.c replay/curve.c replay/kvm.c \
 	replay/roi.c replay/kvmstats.c replay/phase.c replay/reading.c replay/recording.c \
 	replay/explain.c replay/story.c replay/pool.c replay/run.c replay/row.c replay/csv.c \
 	replay/text.c replay/text-phase.c replay/text-miss.c replay/text-story.c \
@@ -124,7 +124,7 @@ UNIT_TESTS := tests/unit/test_record_perfdata_order.c \
 	tests/unit/test_steps.c \
 	tests/unit/test_account.c tests/unit/test_costs.c tests/unit/test_windows.c \
 	tests/unit/test_observed.c tests/unit/test_silent.c tests/unit/test_roots.c \
-	tests/unit/test_entries.c \
+	tests/unit/test_entries.c tests/unit/test_endogenous.c \
 	tests/unit/test_fidelity.c tests/unit/test_order.c \
 	tests/unit/test_whatif.c tests/unit/test_whatif_time.c tests/unit/test_whatif_books.c \
 	tests/unit/test_whatif_curve.c tests/unit/test_whatif_guest.c \

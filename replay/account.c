@@ -18,6 +18,21 @@ static int differ(struct spht_error *err, const char *what, uint64_t left, uint6
 	return -1;
 }
 
+static int is_broken(const struct spht_broken *b, struct spht_error *err)
+{
+	static const char *const what[] = {
+		[SPHT_BROKEN_ABSENT] = "has an entry that the what-if neither has nor lacks",
+		[SPHT_BROKEN_WEAK] = "has an entry writable that the what-if has read-only",
+		[SPHT_BROKEN_END] = "does not end where its steps lead",
+	};
+
+	spht_error_set(err,
+		       "--verify: the recording's MMU %s: shadow page of gfn 0x%" PRIx64
+		       ", role 0x%x, index %u, at step %u",
+		       what[b->kind], b->gfn, b->role, b->index, b->step);
+	return -1;
+}
+
 int spht_account_check(const struct spht_account *a, bool is_none, struct spht_error *err)
 {
 	if (differ(err, "F_base = avoided_direct + avoided_side + remaining", a->f_base,
@@ -41,6 +56,8 @@ int spht_account_check(const struct spht_account *a, bool is_none, struct spht_e
 			   a->zapped_unused + a->evicted_unused + a->lost_epoch +
 			   a->resident_unused))
 		return -1;
+	if (a->broken.kind)
+		return is_broken(&a->broken, err);
 	if (a->new_exits_lo > a->new_exits_hi)
 		return differ(err, "new_exits_lo <= new_exits_hi", a->new_exits_lo,
 			      a->new_exits_hi);

@@ -17,6 +17,22 @@
 #define SPHT_CURVE_POINTS 23
 extern const uint64_t spht_curve_ns[SPHT_CURVE_POINTS];
 
+/* The first thing that --verify found wrong (verify.h). */
+enum spht_broken_kind {
+	SPHT_BROKEN_NOTHING,
+	SPHT_BROKEN_ABSENT, /* an entry of the recording's is neither here nor lacking */
+	SPHT_BROKEN_WEAK, /* an entry that is writable in the recording is not so here */
+	SPHT_BROKEN_END, /* the steps do not lead to where the recording ends */
+};
+
+struct spht_broken {
+	enum spht_broken_kind kind;
+	uint32_t step;
+	uint64_t gfn; /* of the shadow page */
+	uint32_t role;
+	unsigned int index;
+};
+
 struct spht_account {
 	uint64_t f_base;
 	uint64_t avoided_direct, avoided_side, remaining;
@@ -48,7 +64,11 @@ struct spht_account {
 	 * spht_curve_ns[i]: what a helper of that latency without queue or lock avoids directly.
 	 */
 	uint64_t curve[SPHT_CURVE_POINTS];
+	/* Shadow pages zapped here and not in the recording, or the reverse. */
+	uint64_t zapped_alone, kept_pages;
+	uint64_t kept_met; /* base faults on entries that were kept so: they happen all the same */
 	uint64_t slack[SPHT_SLACK_BINS];
+	struct spht_broken broken;
 	uint64_t divergence; /* steps at which the what-if without helper left the observed MMU */
 };
 

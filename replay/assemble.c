@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "replay/exit.h"
+#include "replay/insn.h"
 #include "replay/thread.h"
 
 /* kvm_exit.isa and the exit reasons that matter here (vmx.h, svm.h). */
@@ -209,6 +210,16 @@ static void walk_element(struct spht_thread *t, const struct spht_event *ev)
 		x->store_gpa = (ev->v[SPHT_ELEM_PTE] & SPHT_PTE_ADDR & ~0x1fffffull) |
 			       (w->addr & 0x1fffff);
 	}
+}
+
+/* What the instruction that KVM emulates would store into a page table. */
+static uint8_t table_store(const struct spht_event *ev)
+{
+	uint8_t insn[16];
+
+	for (unsigned int i = 0; i < sizeof(insn); i++)
+		insn[i] = (uint8_t)(ev->v[SPHT_EMUL_INSN0 + i / 8] >> (i % 8 * 8));
+	return (uint8_t)spht_insn_table_store(insn, (uint32_t)ev->v[SPHT_EMUL_FLAGS]);
 }
 
 static void fill_op(struct spht_op *op, const struct spht_event *ev)
@@ -444,6 +455,7 @@ static int dispatch(struct spht_assemble *a, struct spht_thread *t, const struct
 		break;
 	case SPHT_EV_EMULATE_INSN:
 		t->emulated = true;
+		t->exit.store_bytes = table_store(ev);
 		break;
 	case SPHT_EV_MMIO:
 	case SPHT_EV_HANDLE_MMIO_PAGE_FAULT:

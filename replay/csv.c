@@ -58,6 +58,23 @@ static json_t *field_value(const struct spht_field *f)
 	}
 }
 
+/* Zaps by cause: derived by KVM's rules against recorded. */
+static json_t *zaps_json(const struct spht_fidelity *f)
+{
+	static const char *const name[SPHT_ZAP_NR] = {"exogenous", NULL,           "recycled",
+						      "flooded",   "unsync_upper", "unsync_below"};
+	json_t *o = json_object();
+
+	for (unsigned int c = 0; c < SPHT_ZAP_NR; c++)
+		if (name[c])
+			json_object_set_new(o, name[c],
+					    json_pack("{s:I,s:I,s:I}", "derived_recorded",
+						      (json_int_t)f->zaps[c][1][1], "derived_only",
+						      (json_int_t)f->zaps[c][1][0], "recorded_only",
+						      (json_int_t)f->zaps[c][0][1]));
+	return o;
+}
+
 static json_t *fidelity_json(const struct spht_fidelity *f)
 {
 	static const char *const beliefs[] = {"absent", "weak", "strong"};
@@ -99,6 +116,7 @@ static json_t *fidelity_json(const struct spht_fidelity *f)
 				      (json_int_t)f->get_page[0][1], "exists_found",
 				      (json_int_t)f->get_page[1][0], "exists_created",
 				      (json_int_t)f->get_page[1][1]));
+	json_object_set_new(o, "zaps", zaps_json(f));
 	json_object_set_new(o, "drops",
 			    json_pack("{s:I,s:I,s:I,s:I}", "changed",
 				      (json_int_t)f->drops[SPHT_DROP_CHANGED], "synced",
@@ -118,11 +136,21 @@ static json_t *fidelity_json(const struct spht_fidelity *f)
 /* KVM's own count against the recording's; null where it was not read. */
 static json_t *counters_json(const struct spht_recording *r)
 {
+	json_t *o;
+
 	if (!r->has_pf_taken)
 		return json_null();
-	return json_pack("{s:I, s:I, s:I, s:I}", "pf_taken", (json_int_t)r->pf_taken, "recorded",
-			 (json_int_t)r->pf_counted, "cached_mmio", (json_int_t)r->pf_mmio,
-			 "difference", (json_int_t)(r->pf_taken - r->pf_counted));
+	o = json_pack("{s:I, s:I, s:I, s:I}", "pf_taken", (json_int_t)r->pf_taken, "recorded",
+		      (json_int_t)r->pf_counted, "cached_mmio", (json_int_t)r->pf_mmio,
+		      "difference", (json_int_t)(r->pf_taken - r->pf_counted));
+	if (r->zaps.known) {
+		json_object_set_new(o, "mmu_shadow_zapped",
+				    json_integer((json_int_t)r->zaps.zapped));
+		json_object_set_new(o, "zaps_recorded", json_integer((json_int_t)r->zaps.recorded));
+		json_object_set_new(o, "mmu_flooded", json_integer((json_int_t)r->zaps.flooded));
+		json_object_set_new(o, "mmu_recycled", json_integer((json_int_t)r->zaps.recycled));
+	}
+	return o;
 }
 
 /* The intervals' rows, without what they have in common; NULL: memory. */
@@ -165,6 +193,10 @@ json_t *spht_json_row(const struct spht_row *row, const struct spht_recording *r
 	/* Bin b counts uses that came [2^b, 2^(b+1)) ns after the entry was ready. */
 	json_object_set_new(o, "slack_log2_ns", slack);
 	json_object_set_new(o, "kvm_counters", counters_json(rec));
+	/* 0: none known. */
+	json_object_set_new(o, "mmu_pages_limit", json_integer(rec->mmu_pages));
+	json_object_set_new(o, "mmu_pages_most",
+			    json_integer((json_int_t)spht_observed_mmu(rec->observed)->nr_most));
 	json_object_set_new(o, "fidelity", fidelity_json(spht_observed_fidelity(rec->observed)));
 	if (rec->phases.nr && json_object_set_new(o, "intervals", phases_json(rec, opt, res))) {
 		json_decref(o);

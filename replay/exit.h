@@ -94,6 +94,7 @@ struct spht_exit {
 	bool direct_after; /* direct shadow page after it: guest large page */
 	bool cr3_known;
 	bool store_known; /* emulated store with a known guest physical address */
+	uint8_t store_bytes; /* of it, as a write to a page table (insn.h); 0: KVM takes it for none */
 	uint8_t req_level;
 	uint16_t vcpu; /* vcpu_id; undefined for LOOSE */
 	int32_t tid;

@@ -57,10 +57,11 @@ static void build_neighbours(struct spht_whatif *w, const struct spht_wregion *r
 			continue;
 		if (spht_bit(p->unknown, i) || !(st & SPHT_GPTE_PRESENT) || !(st & SPHT_GPTE_A))
 			break;
+		if (spht_w_restore(w, r->page, i, st & SPHT_GPTE_WRITABLE))
+			continue;
 		spht_mmu_set(&w->mmu, r->page, i, st & SPHT_GPTE_WRITABLE);
 		spht_bit_set(w->pages[r->page].side, i);
 		w->pages[r->page].ready_ns[i] = ready_ns;
-		spht_bit_clear(w->pages[r->page].lack, i);
 		spht_w_book(w, outside)->side_built++;
 	}
 }
@@ -79,44 +80,52 @@ static void kick_vcpus(struct spht_whatif *w, struct spht_account *book)
 	}
 }
 
-/* Puts the entry where the guest will find it.  False: memory is short. */
-static bool install(struct spht_whatif *w, const struct spht_wregion *r, unsigned int index,
-		    uint64_t vpn, uint64_t ready_ns, bool outside)
+/* The entry is the helper's, until it is used or gone. */
+static void own(struct spht_whatif *w, const struct spht_wregion *r, unsigned int index,
+		uint64_t ready_ns, bool outside)
 {
 	struct spht_wpage *p = &w->pages[r->page];
 	uint8_t st = spht_w_state(w, r->table, index);
 
-	if (!p->ready_ns)
-		p->ready_ns = calloc(SPHT_PT_ENTRIES, sizeof(*p->ready_ns));
-	if (!p->ready_ns)
-		return false;
-	if (!w->mmu.pages[r->page].exists) {
-		spht_mmu_create(&w->mmu, r->page, 0);
-		p->by_helper = !r->direct;
-		spht_w_book(w, outside)->pages_created++;
-		if (p->by_helper && !w->c->spec->h->foresee)
-			kick_vcpus(w, spht_w_book(w, outside));
-	}
-	/* The pages above it, too: the recording's fault that makes them finds them made. */
-	for (unsigned int n = spht_mmu_make_path(&w->mmu, r->path, r->leaf_level, 0, false); n;
-	     n--) {
-		spht_w_book(w, outside)->pages_created++;
-		if (!w->c->spec->h->foresee)
-			kick_vcpus(w, spht_w_book(w, outside));
-	}
-	if (spht_mmu_link_path(&w->mmu, r->path, r->page, r->leaf_level, vpn))
-		return false;
 	/* The leaf may have been there all along, with only the path missing. */
 	if (!spht_bit(w->mmu.pages[r->page].present, index))
 		spht_mmu_set_any(&w->mmu, r->page, index, st & SPHT_GPTE_WRITABLE);
+	else if (!spht_bit(p->helper, index) && !spht_bit(p->side, index) &&
+		 !spht_w_extra(p, index))
+		spht_w_mark(w, &p->theirs, index);
 	/* Built before and no longer reachable: that one was never used. */
 	spht_w_book(w, spht_w_outside(p, SPHT_OUTSIDE_BUILT, index))->zapped_unused +=
 		spht_bit(p->helper, index);
 	spht_bit_set(p->helper, index);
 	spht_w_tag(w, p, SPHT_OUTSIDE_BUILT, index, outside);
 	spht_bit_clear(p->side, index);
-	spht_bit_clear(p->lack, index);
 	p->ready_ns[index] = ready_ns;
+}
+
+/* Puts the entry where the guest will find it.  False: memory is short. */
+static bool install(struct spht_whatif *w, const struct spht_wregion *r, unsigned int index,
+		    uint64_t vpn, uint64_t ready_ns, bool outside)
+{
+	struct spht_wpage *p = &w->pages[r->page];
+	uint8_t st = spht_w_state(w, r->table, index);
+	bool direct;
+	int made;
+
+	if (!p->ready_ns)
+		p->ready_ns = calloc(SPHT_PT_ENTRIES, sizeof(*p->ready_ns));
+	if (!p->ready_ns)
+		return false;
+	direct = r->direct && !w->mmu.pages[r->page].exists;
+	made = spht_w_helper_fetch(w, r, vpn);
+	if (made < 0)
+		return false;
+	spht_w_book(w, outside)->pages_created += (unsigned int)made;
+	for (int i = made - direct; i > 0 && !w->c->spec->h->foresee; i--)
+		kick_vcpus(w, spht_w_book(w, outside));
+	if (spht_w_restore(w, r->page, index, st & SPHT_GPTE_WRITABLE))
+		spht_w_book(w, outside)->use_unknown++;
+	else
+		own(w, r, index, ready_ns, outside);
 	spht_w_list(w, r->table, r->page);
 	build_neighbours(w, r, index, ready_ns, outside);
 	return true;
@@ -212,9 +221,7 @@ static void enter_lock(struct spht_whatif *w, struct spht_worker *k)
 	uint64_t hold = spht_w_cost(w, c->helper_lock_ns), from;
 
 	if (r && !k->job.dead)
-		hold += (!w->mmu.pages[r->page].exists +
-			 spht_mmu_make_path(&w->mmu, r->path, r->leaf_level, 0, true)) *
-			spht_w_cost(w, c->helper_page_ns);
+		hold += spht_w_missing_pages(w, r) * spht_w_cost(w, c->helper_page_ns);
 	from = c->helper_lock_ns ? spht_lock_take(&w->lock, k->next_ns, hold) : k->next_ns;
 	book->helper_wait_ns += from - k->next_ns;
 	book->helper_busy_ns += from + hold - k->next_ns;

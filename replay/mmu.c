@@ -8,6 +8,7 @@ void spht_mmu_init(struct spht_mmu *m, const struct spht_shadow *shadow)
 {
 	memset(m, 0, sizeof(*m));
 	m->shadow = shadow;
+	m->oldest = m->newest = SPHT_NO_ID;
 }
 
 void spht_mmu_close(struct spht_mmu *m)
@@ -17,6 +18,7 @@ void spht_mmu_close(struct spht_mmu *m)
 		free(m->pages[i].parents);
 	}
 	free(m->pages);
+	free(m->roots);
 	memset(m, 0, sizeof(*m));
 }
 
@@ -45,11 +47,44 @@ static void empty(struct spht_mmu_page *p)
 	memset(p->unknown, 0, sizeof(p->unknown));
 }
 
+/* Where the ends of the list of pages are, or a page's own neighbours. */
+static uint32_t *newer_of(struct spht_mmu *m, uint32_t page)
+{
+	return page == SPHT_NO_ID ? &m->oldest : &m->pages[page].newer;
+}
+
+static uint32_t *older_of(struct spht_mmu *m, uint32_t page)
+{
+	return page == SPHT_NO_ID ? &m->newest : &m->pages[page].older;
+}
+
+static void enlist(struct spht_mmu *m, uint32_t page, uint32_t older, uint32_t newer)
+{
+	m->pages[page].older = older;
+	m->pages[page].newer = newer;
+	*newer_of(m, older) = page;
+	*older_of(m, newer) = page;
+	if (++m->nr_existing > m->nr_most)
+		m->nr_most = m->nr_existing;
+}
+
+static void delist(struct spht_mmu *m, uint32_t page)
+{
+	const struct spht_mmu_page *p = &m->pages[page];
+
+	*newer_of(m, p->older) = p->newer;
+	*older_of(m, p->newer) = p->older;
+	m->nr_existing--;
+}
+
 void spht_mmu_create(struct spht_mmu *m, uint32_t page, uint32_t pos)
 {
 	struct spht_mmu_page *p = &m->pages[page];
 
-	m->nr_existing += !p->exists;
+	if (p->exists)
+		delist(m, page);
+	enlist(m, page, m->newest, SPHT_NO_ID);
+	p->flood = 0;
 	empty(p);
 	p->exists = true;
 	p->unsync = false;
@@ -63,6 +98,8 @@ void spht_mmu_assume(struct spht_mmu *m, uint32_t page, uint32_t pos)
 	if (p->exists)
 		return;
 	spht_mmu_create(m, page, pos);
+	delist(m, page);
+	enlist(m, page, SPHT_NO_ID, m->oldest);
 	memset(p->unknown, 0xff, sizeof(p->unknown));
 }
 
@@ -70,7 +107,8 @@ void spht_mmu_zap(struct spht_mmu *m, uint32_t page)
 {
 	struct spht_mmu_page *p = &m->pages[page];
 
-	m->nr_existing -= p->exists;
+	if (p->exists)
+		delist(m, page);
 	empty(p);
 	p->exists = p->unsync = false;
 	for (uint32_t i = 0; i < p->nr_parents; i++) {
@@ -232,21 +270,47 @@ void spht_mmu_descend(const struct spht_mmu *m, uint32_t page, unsigned int leve
 	}
 }
 
-unsigned int spht_mmu_make_path(struct spht_mmu *m, uint32_t path, unsigned int leaf_level,
-				uint32_t pos, bool count_only)
+void spht_mmu_clear_flood(struct spht_mmu *m, uint32_t path, uint32_t leaf, unsigned int leaf_level)
 {
-	unsigned int nr = 0;
+	for (unsigned int level = 4; level >= leaf_level; level--) {
+		uint32_t page = level == leaf_level ? leaf : path_page(m, path, level);
 
-	for (unsigned int level = 4; level > leaf_level; level--) {
-		uint32_t page = path_page(m, path, level);
-
-		if (page == SPHT_NO_ID || m->pages[page].exists)
-			continue;
-		nr++;
-		if (!count_only)
-			spht_mmu_create(m, page, pos);
+		if (page != SPHT_NO_ID)
+			m->pages[page].flood = 0;
 	}
-	return nr;
+	if (spht_path_root(m->shadow, path) != SPHT_NO_ID)
+		return;
+	for (uint32_t i = 0; i < m->nr_roots; i++)
+		m->pages[m->roots[i]].flood = 0;
+}
+
+int spht_mmu_pin(struct spht_mmu *m, uint32_t page)
+{
+	if (m->pages[page].pins++)
+		return 0;
+	if (m->nr_roots == m->cap_roots) {
+		uint32_t cap = m->cap_roots ? m->cap_roots * 2 : 8;
+		void *p = realloc(m->roots, cap * sizeof(*m->roots));
+
+		if (!p)
+			return -1;
+		m->roots = p;
+		m->cap_roots = cap;
+	}
+	m->roots[m->nr_roots++] = page;
+	return 0;
+}
+
+void spht_mmu_unpin(struct spht_mmu *m, uint32_t page)
+{
+	if (--m->pages[page].pins)
+		return;
+	for (uint32_t i = 0; i < m->nr_roots; i++) {
+		if (m->roots[i] != page)
+			continue;
+		m->roots[i] = m->roots[--m->nr_roots];
+		return;
+	}
 }
 
 int spht_mmu_link_path(struct spht_mmu *m, uint32_t path, uint32_t leaf, unsigned int leaf_level,

@@ -19,6 +19,9 @@ struct spht_mmu_page {
 	uint32_t (*parents)[2]; /* (page, index) that link or linked this page */
 	uint32_t nr_parents, cap_parents;
 	uint32_t sync_pos; /* step of the creation or last sync */
+	uint32_t older, newer; /* pages by creation, SPHT_NO_ID at the ends; of existing ones */
+	uint16_t pins; /* roots: vCPUs that hold it (root_count) */
+	uint8_t flood; /* emulated stores since a fetch went through it (write_flooding_count) */
 	bool exists;
 	bool unsync;
 };
@@ -27,7 +30,11 @@ struct spht_mmu {
 	const struct spht_shadow *shadow;
 	struct spht_mmu_page *pages; /* by page id */
 	uint32_t nr;
-	uint64_t nr_existing;
+	uint32_t oldest, newest; /* active_mmu_pages, SPHT_NO_ID: no page exists */
+	uint64_t nr_existing; /* n_used_mmu_pages */
+	uint64_t nr_most; /* that ever existed at once */
+	uint32_t *roots; /* pages that are pinned, each once */
+	uint32_t nr_roots, cap_roots;
 };
 
 void spht_mmu_init(struct spht_mmu *m, const struct spht_shadow *shadow);
@@ -35,10 +42,11 @@ void spht_mmu_close(struct spht_mmu *m);
 /* Makes room for every page id below @nr.  -1 when memory is short. */
 int spht_mmu_reserve(struct spht_mmu *m, uint32_t nr) __attribute__((warn_unused_result));
 
-/* kvm_mmu_alloc_shadow_page: an empty, synced page at step @pos. */
+/* kvm_mmu_alloc_shadow_page: an empty, synced page at step @pos, the newest of all. */
 void spht_mmu_create(struct spht_mmu *m, uint32_t page, uint32_t pos);
 /*
- * A page whose creation nobody saw exists: all entries are unknown.
+ * A page whose creation nobody saw exists: all entries are unknown, and it is
+ * older than any other.
  */
 void spht_mmu_assume(struct spht_mmu *m, uint32_t page, uint32_t pos);
 /*
@@ -143,12 +151,16 @@ void spht_mmu_walk(const struct spht_mmu *m, uint32_t path, uint32_t leaf, unsig
 /* The same by links alone, from @page at @level down (for_each_shadow_entry_using_root). */
 void spht_mmu_descend(const struct spht_mmu *m, uint32_t page, unsigned int level, vpn_t vpn,
 		      struct spht_mmu_spot *at);
+/* A vCPU holds @page as its root from now on, or no longer.  -1 when memory is short. */
+int spht_mmu_pin(struct spht_mmu *m, uint32_t page);
+void spht_mmu_unpin(struct spht_mmu *m, uint32_t page);
 /*
- * Makes the pages above the leaf that are not there, empty ones (@count_only: makes none).
- * Returns how many those are.
+ * A fetch went down this path: stores into its tables are counted anew
+ * (clear_sp_write_flooding_count).  If the root is not known it is any of
+ * those that are held.
  */
-unsigned int spht_mmu_make_path(struct spht_mmu *m, uint32_t path, unsigned int leaf_level,
-				uint32_t pos, bool count_only);
+void spht_mmu_clear_flood(struct spht_mmu *m, uint32_t path, uint32_t leaf,
+			  unsigned int leaf_level);
 /* Links the whole path to @leaf.  -1 when memory is short. */
 int spht_mmu_link_path(struct spht_mmu *m, uint32_t path, uint32_t leaf, unsigned int leaf_level,
 		       vpn_t vpn);

@@ -2,11 +2,12 @@
 #ifndef SPHT_OBSERVE_LOCAL_H
 #define SPHT_OBSERVE_LOCAL_H
 
+#include "replay/housekeeping.h"
 #include "replay/observe.h"
 
 /*
  * Inside of the observed MMU: observe.c (exits), observe-ops.c (their operations), resolve.c
- * (where), check.c (fidelity, evidence).
+ * (where), endogenous.c (zaps that follow by KVM's rules), check.c (fidelity, evidence).
  */
 
 #define SPHT_INFO_CHUNK  32u
@@ -37,11 +38,13 @@ struct spht_obs_page {
 	uint64_t frame; /* its SPTEs' frame + 1, as last bound */
 	bool seen; /* named by a get_page */
 	bool preamble; /* entries known only as far as the preamble's frames bind */
+	uint8_t expected; /* enum spht_zap_cause: KVM's rules zap it in this step */
 };
 
 struct spht_obs_vcpu {
 	uint32_t root; /* page id; SPHT_NO_ID: not known */
 	uint32_t mru[SPHT_MRU_ROOTS];
+	uint32_t pinned[SPHT_MRU_ROOTS]; /* of these, as last told: endogenous.c */
 	uint32_t last_flush; /* step of the last CR3 load or invalidation */
 	uint64_t t_entry;
 	uint64_t gap_ns;
@@ -101,6 +104,13 @@ struct spht_obs_rmap_head {
 	uint32_t nr;
 };
 
+/* Limits of shadow pages that the recorded recycling would fit. */
+#define SPHT_LIMIT_VOTES 32u
+
+struct spht_obs_votes {
+	uint32_t limit[SPHT_LIMIT_VOTES], nr[SPHT_LIMIT_VOTES];
+};
+
 struct spht_observed {
 	struct spht_shadow shadow;
 	struct spht_mmu mmu;
@@ -120,6 +130,10 @@ struct spht_observed {
 	struct spht_op *pending; /* SPTEs of a preamble, their page not yet known */
 	size_t nr_pending, cap_pending;
 	struct spht_obs_memo memo[SPHT_OBS_MEMOS];
+	uint32_t limit; /* n_max_mmu_pages, SPHT_UNLIMITED: not known */
+	struct spht_obs_votes votes;
+	struct spht_pages expected; /* pages that KVM's rules zap in this step */
+	struct spht_pages below;
 	struct spht_idmap rmap_gfns; /* guest page -> index into rmap_head */
 	struct spht_obs_rmap_head *rmap_head;
 	uint32_t cap_rmap_head;
@@ -159,6 +173,17 @@ int spht_obs_drop(struct spht_observed *o, uint32_t page, unsigned int index);
  */
 int spht_obs_apply(struct spht_observed *o, struct spht_obs_vcpu *v, struct spht_obs_where *w,
 		   const struct spht_exit *x);
+
+/* endogenous.c: all return -1 when memory is short. */
+/* Before an exit's operations: which pages KVM zaps of its own accord in it. */
+int spht_obs_expect(struct spht_observed *o, struct spht_obs_vcpu *v,
+		    const struct spht_obs_where *w, const struct spht_exit *x);
+/* Operation @i of @x zaps @page, which exists. */
+int spht_obs_zap(struct spht_observed *o, const struct spht_exit *x, size_t i, uint32_t page);
+/* An upper page is created now. */
+int spht_obs_upper(struct spht_observed *o, uint32_t page);
+/* After the operations: what was expected and did not come. */
+int spht_obs_expected(struct spht_observed *o);
 
 /* resolve.c */
 uint32_t spht_obs_page(struct spht_observed *o, gfn_t gfn, uint32_t role);

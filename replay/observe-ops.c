@@ -65,6 +65,17 @@ static int bind_frame(struct spht_observed *o, uint64_t frame, uint32_t page)
 	return 0;
 }
 
+/* An event says whether the page is unsync; the what-ifs are told where that is news. */
+static int set_unsync(struct spht_observed *o, uint32_t page, bool unsync)
+{
+	struct spht_mmu_page *p = &o->mmu.pages[page];
+
+	if (p->unsync == unsync)
+		return 0;
+	p->unsync = unsync;
+	return spht_steps_do(&o->steps, unsync ? SPHT_DO_UNSYNC : SPHT_DO_SYNC, page, 0, false);
+}
+
 static int op_get(struct spht_observed *o, struct spht_obs_vcpu *v, const struct spht_op *op,
 		  bool preamble)
 {
@@ -85,10 +96,7 @@ static int op_get(struct spht_observed *o, struct spht_obs_vcpu *v, const struct
 		if (level == 4)
 			o->role = spht_shadow_role(&o->shadow, page);
 		o->pages[page].preamble = true;
-		if (spht_obs_assume(o, page))
-			return -1;
-		p->unsync = op->unsync;
-		return 0;
+		return spht_obs_assume(o, page) || set_unsync(o, page, op->unsync) ? -1 : 0;
 	}
 	if (seen || op->created)
 		o->fid.get_page[p->exists][op->created]++;
@@ -99,13 +107,15 @@ static int op_get(struct spht_observed *o, struct spht_obs_vcpu *v, const struct
 			      p->exists ? SPHT_BELIEF_STRONG : SPHT_BELIEF_ABSENT, false, page,
 			      SPHT_PT_ENTRIES);
 	if (op->created) {
-		if (p->exists && spht_steps_do(&o->steps, SPHT_DO_ZAP, page, 0, false))
+		if (p->exists &&
+		    spht_steps_do(&o->steps, SPHT_DO_ZAP, page, SPHT_ZAP_UNSEEN, false))
 			return -1;
 		spht_mmu_zap(&o->mmu, page);
 		spht_mmu_create(&o->mmu, page, o->step);
 		o->pages[page].made = o->step;
 		o->pages[page].preamble = false;
 		if (spht_steps_do(&o->steps, SPHT_DO_CREATE, page, 0, false) ||
+		    (level > 1 && spht_obs_upper(o, page)) ||
 		    (!spht_role_direct(o->shadow.layout, op->role) &&
 		     spht_obs_write_protect(o, op->gfn)))
 			return -1;
@@ -113,7 +123,12 @@ static int op_get(struct spht_observed *o, struct spht_obs_vcpu *v, const struct
 		if (spht_obs_assume(o, page))
 			return -1;
 		/* Found unsync: kvm_mmu_find_shadow_page syncs it in place, without an event. */
-		p->unsync = op->unsync;
+		if (set_unsync(o, page, op->unsync))
+			return -1;
+		if (level == 4)
+			p->flood = 0;
+		if (level == 4 && spht_steps_do(&o->steps, SPHT_DO_ROOT, page, 0, false))
+			return -1;
 		if (op->unsync)
 			o->pages[page].last_sync = o->step;
 	}
@@ -163,8 +178,9 @@ static int op_set(struct spht_observed *o, struct spht_obs_where *w, const struc
 	return do_set(o, SPHT_DO_REFRESH, page, index, op->gfn, op->spte);
 }
 
-static int op_page(struct spht_observed *o, const struct spht_op *op)
+static int op_page(struct spht_observed *o, const struct spht_exit *x, size_t i)
 {
+	const struct spht_op *op = &x->ops[i];
 	uint32_t page = spht_obs_page(o, op->gfn, op->role);
 	struct spht_mmu_page *p;
 
@@ -176,9 +192,8 @@ static int op_page(struct spht_observed *o, const struct spht_op *op)
 		/* A root zapped in use shows again when it is freed: its successor may be there. */
 		if (!p->exists || (op->role >> o->shadow.layout->invalid_bit & 1))
 			return 0;
-		spht_mmu_zap(&o->mmu, page);
 		o->pages[page].made = o->step;
-		return spht_steps_do(&o->steps, SPHT_DO_ZAP, page, 0, false);
+		return spht_obs_zap(o, x, i, page);
 	case SPHT_OP_SYNC:
 		/* Also printed when an unsync page is zapped, after its zap: not a sync. */
 		if (!p->exists)
@@ -226,6 +241,8 @@ int spht_obs_apply(struct spht_observed *o, struct spht_obs_vcpu *v, struct spht
 {
 	bool requested = false;
 
+	if (spht_obs_expect(o, v, w, x))
+		return -1;
 	for (size_t i = 0; i < x->nr_ops; i++) {
 		const struct spht_op *op = &x->ops[i];
 		int ret = 0;
@@ -252,11 +269,13 @@ int spht_obs_apply(struct spht_observed *o, struct spht_obs_vcpu *v, struct spht
 			ret = spht_steps_do(&o->steps, SPHT_DO_ZAP_ALL, 0, 0, false);
 			break;
 		default:
-			ret = op_page(o, op);
+			ret = op_page(o, x, i);
 			break;
 		}
 		if (ret)
 			return -1;
 	}
-	return requested ? link_leaf(o, w) : 0;
+	if (requested && link_leaf(o, w))
+		return -1;
+	return spht_obs_expected(o);
 }

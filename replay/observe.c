@@ -57,6 +57,8 @@ void spht_observed_close(struct spht_observed *o)
 	free(o->gfn_head);
 	free(o->frame_page);
 	free(o->pending);
+	free(o->expected.v);
+	free(o->below.v);
 	spht_idmap_close(&o->rmap_gfns);
 	free(o->vcpus);
 	spht_steps_close(&o->steps);

@@ -3,7 +3,7 @@
 #define SPHT_OBSERVE_H
 
 #include "replay/guest.h"
-#include "replay/mmu.h"
+#include "replay/housekeeping.h"
 #include "replay/step.h"
 
 /*
@@ -44,6 +44,8 @@ struct spht_fidelity {
 	uint64_t kept[2], spurious[2], prefetched[2];
 	/* Check 4: [believed to exist][created]. */
 	uint64_t get_page[2][2];
+	/* Zaps by cause: [expected by KVM's rules][recorded]. */
+	uint64_t zaps[SPHT_ZAP_NR][2][2];
 	uint64_t drops[SPHT_DROP_NR];
 	/* Drops foreseen: [0] right, [1] refuted by what was found there afterwards. */
 	uint64_t derived[SPHT_DERIVED_NR][2];
@@ -120,6 +122,16 @@ const struct spht_mmu *spht_observed_mmu(const struct spht_observed *o);
 const struct spht_fidelity *spht_observed_fidelity(const struct spht_observed *o);
 /* The aligned window that the recorded prefetch groups fit: 1 (none), 8, 16, ...; 0 = no evidence. */
 unsigned int spht_observed_window(const struct spht_observed *o);
+/*
+ * The limit of shadow pages, SPHT_UNLIMITED: none is known.  To be set before the
+ * first exit; from then on recycling is expected where it leads to it.
+ */
+void spht_observed_set_limit(struct spht_observed *o, uint32_t limit);
+/*
+ * The limit that most recorded recyclings fit, where the observed MMU had none:
+ * 21 to 25 pages zapped before the first get_page of a fetch.  0: there is no such.
+ */
+uint32_t spht_observed_limit_seen(const struct spht_observed *o);
 /*
  * For tests of the score: `always` = 0 answers "absent", 1 "present and strong"
  * to every question whatever the state; -1 the model's own answer.

@@ -73,7 +73,11 @@ static void count_window(struct spht_assemble_stats *c, const struct spht_exit *
  */
 static void compare_counter(struct spht_recording *r, const struct spht_exit *x)
 {
-	if (!x->is_pf || x->t_exit < r->pf_from || x->t_exit > r->pf_to)
+	if (x->t_exit < r->pf_from || x->t_exit > r->pf_to)
+		return;
+	for (size_t i = 0; i < x->nr_ops; i++)
+		r->zaps.recorded += x->ops[i].kind == SPHT_OP_ZAP;
+	if (x->kind != SPHT_EXIT_WINDOW || !x->is_pf)
 		return;
 	if (x->pfec & SPHT_PF_RSVD)
 		r->pf_mmio++;
@@ -89,8 +93,8 @@ static int on_counted_exit(void *arg, const struct spht_exit *x, struct spht_err
 	if (r->phases.nr)
 		phase = spht_phases_exit(&r->phases, x->t_exit,
 					 spht_observed_fidelity(r->observed));
+	compare_counter(r, x);
 	if (x->kind == SPHT_EXIT_WINDOW) {
-		compare_counter(r, x);
 		if (spht_roi_has(&r->roi, x->t_exit)) {
 			count_window(&r->counted, x);
 			if (phase)
@@ -229,7 +233,7 @@ static int open_counts(struct spht_recording *r, const struct spht_reader *reade
 	uint64_t start, end;
 
 	memset(&r->counted, 0, sizeof(r->counted));
-	r->pf_counted = r->pf_mmio = 0;
+	r->pf_counted = r->pf_mmio = r->zaps.recorded = 0;
 	find_span(reader, &start, &end);
 	r->start = start;
 	if (spht_roi_open(&r->roi, opt->roi, h, err) ||
@@ -262,6 +266,7 @@ static int load_pass(struct spht_recording *r, struct spht_reader *reader,
 	r->tap = opt->tap;
 	if (r->tap)
 		r->tap->start(r->tap->arg, r->observed, r->start);
+	spht_observed_set_limit(r->observed, r->mmu_pages);
 	if (feed(r, reader, a, opt, err) || (opt->nr_vm && spht_assemble_check_selected(a, err)) ||
 	    spht_roi_finish(&r->roi, err))
 		goto out;
@@ -297,12 +302,52 @@ static unsigned int header_window(struct spht_recording *r, const json_t *h)
 /* KVM's own count of page faults; a cut has only some of them. */
 static void read_counters(struct spht_recording *r, const struct spht_reader *reader)
 {
-	const json_t *h = spht_reader_header(reader);
+	const json_t *h = spht_reader_header(reader), *f = spht_reader_footer(reader);
+	struct spht_zap_counters *z = &r->zaps;
 
 	if (!json_object_get(h, "cut"))
 		r->has_pf_taken =
 			spht_kvmstats_rise(h, spht_reader_footer(reader), "pf_taken", &r->pf_taken);
 	spht_kvmstats_span(h, spht_reader_footer(reader), &r->pf_from, &r->pf_to);
+	z->known = r->has_pf_taken && spht_kvmstats_rise(h, f, "mmu_shadow_zapped", &z->zapped) &&
+		   spht_kvmstats_rise(h, f, "mmu_flooded", &z->flooded) &&
+		   spht_kvmstats_rise(h, f, "mmu_recycled", &z->recycled);
+}
+
+/*
+ * The limit of shadow pages, where user or header tell: "memslots", in the header
+ * or its "kvm", are objects with their number of pages, "npages".
+ */
+static void read_limit(struct spht_recording *r, const json_t *h, uint32_t given)
+{
+	const json_t *slots = json_object_get(h, "memslots"), *slot;
+	uint64_t pages = 0;
+	size_t i;
+
+	if (!slots)
+		slots = json_object_get(json_object_get(h, "kvm"), "memslots");
+	json_array_foreach(slots, i, slot)
+	{
+		json_int_t n = json_integer_value(json_object_get(slot, "npages"));
+
+		/* No address has more bits than 52. */
+		if (n > 0 && n < 1ll << 40)
+			pages += (uint64_t)n;
+	}
+	r->mmu_pages = given ? given : pages ? spht_default_mmu_pages(pages) : SPHT_UNLIMITED;
+	r->mmu_pages_from = given ? SPHT_LIMIT_GIVEN : pages ? SPHT_LIMIT_HEADER : SPHT_LIMIT_NONE;
+}
+
+/* Recycling was recorded and no limit known: it tells the limit. */
+static bool learn_limit(struct spht_recording *r)
+{
+	uint32_t seen = spht_observed_limit_seen(r->observed);
+
+	if (r->mmu_pages != SPHT_UNLIMITED || !seen)
+		return false;
+	r->mmu_pages = seen;
+	r->mmu_pages_from = SPHT_LIMIT_SEEN;
+	return true;
 }
 
 /*
@@ -367,10 +412,41 @@ static int check_window(const struct spht_recording *r, const struct spht_load_o
 	return -1;
 }
 
+/* The window that the recording shows, if it is *@other than the one it was read with. */
+static int learn_window(struct spht_recording *r, bool *other, struct spht_error *err)
+{
+	unsigned int seen = spht_observed_window(r->observed);
+
+	if (seen > SPHT_WINDOW_MAX)
+		seen = SPHT_WINDOW_MAX;
+	*other = !window_fits(r, seen);
+	if (!*other)
+		return 0;
+	if (!r->window_derived) {
+		spht_error_set(err,
+			       "%s: its prefetch groups span %u entries, not %u as its header says",
+			       r->path, seen, r->window);
+		return -1;
+	}
+	r->window = seen;
+	return 0;
+}
+
+/* What the first pass found, before the second one. */
+static void forget(struct spht_recording *r)
+{
+	spht_observed_close(r->observed);
+	r->observed = NULL;
+	spht_roi_close(&r->roi);
+	spht_phases_close(&r->phases);
+	r->notifier_events = 0;
+}
+
 int spht_recording_load(struct spht_recording *r, const char *path,
 			const struct spht_load_options *opt, struct spht_error *err)
 {
-	unsigned int flags = opt->partial ? SPHT_READ_PARTIAL : 0, known, seen;
+	unsigned int flags = opt->partial ? SPHT_READ_PARTIAL : 0, known;
+	bool other_window, other_limit;
 	const struct spht_role_layout *layout;
 	struct spht_reader *reader;
 	int ret = -1;
@@ -392,27 +468,21 @@ int spht_recording_load(struct spht_recording *r, const char *path,
 	r->window = known ? known : opt->window ? opt->window : 8;
 	r->window_derived = !known;
 	read_counters(r, reader);
+	read_limit(r, spht_reader_header(reader), opt->mmu_pages);
 	if (load_pass(r, reader, layout, opt, err))
 		goto out;
-	seen = spht_observed_window(r->observed);
-	if (seen > SPHT_WINDOW_MAX)
-		seen = SPHT_WINDOW_MAX;
-	if (!window_fits(r, seen)) {
-		if (!r->window_derived || !strcmp(path, "-")) {
-			spht_error_set(err, "%s: its prefetch groups span %u entries, not %u; %s%u",
-				       path, seen, r->window,
-				       r->window_derived ? "give it as a file, or use "
-							   "--prefetch-window="
-							 : "its header says ",
-				       r->window_derived ? seen : r->window);
-			goto out;
-		}
-		r->window = seen;
-		spht_observed_close(r->observed);
-		r->observed = NULL;
-		spht_roi_close(&r->roi);
-		spht_phases_close(&r->phases);
-		r->notifier_events = 0;
+	if (learn_window(r, &other_window, err))
+		goto out;
+	other_limit = learn_limit(r);
+	if ((other_window || other_limit) && !strcmp(path, "-")) {
+		spht_error_set(err,
+			       "-: a pipe cannot be read again with what it has shown; use "
+			       "--prefetch-window=%u --mmu-pages=%u, or a file",
+			       r->window, r->mmu_pages);
+		goto out;
+	}
+	if (other_window || other_limit) {
+		forget(r);
 		spht_reader_close(reader);
 		reader = spht_reader_open(path, flags, err);
 		if (!reader || load_pass(r, reader, layout, opt, err))

@@ -18,6 +18,21 @@ struct spht_tap {
 	int (*after)(void *arg, const struct spht_exit *x);
 };
 
+/* Where the limit of shadow pages is from. */
+enum spht_limit_source {
+	SPHT_LIMIT_NONE, /* nothing says: no recycling was recorded either */
+	SPHT_LIMIT_GIVEN,
+	SPHT_LIMIT_HEADER, /* from the sizes of its memslots */
+	SPHT_LIMIT_SEEN, /* from recorded recycling */
+};
+
+/* By how much mmu_shadow_zapped, mmu_flooded and mmu_recycled rose. */
+struct spht_zap_counters {
+	bool known;
+	uint64_t zapped, flooded, recycled;
+	uint64_t recorded; /* kvm_mmu_prepare_zap_page between the readings */
+};
+
 /* A trace file read, assembled, and held against the observed MMU: ready for any number of what-ifs. */
 struct spht_recording {
 	char *path;
@@ -36,10 +51,14 @@ struct spht_recording {
 	struct spht_assemble_stats counted;
 	uint64_t start; /* ns, the first event, as the index has it */
 	struct spht_phases phases; /* intervals, where they are wanted */
+	uint32_t mmu_pages; /* limit of shadow pages in the model; SPHT_UNLIMITED: none known */
+	enum spht_limit_source mmu_pages_from;
 	bool has_pf_taken;
 	uint64_t pf_taken; /* by how much KVM's own counter rose */
 	/* The #PF exits that it should have counted, and when it was read. */
 	uint64_t pf_counted, pf_mmio, pf_from, pf_to;
+	/* Its counters of zaps, and what was recorded and derived of them meanwhile. */
+	struct spht_zap_counters zaps;
 	struct spht_role_layout role; /* the header's own, where it has one */
 	const struct spht_tap *tap; /* NULL: nobody looks on */
 	struct spht_observed *observed; /* points into this; so a recording stays where it is */
@@ -52,6 +71,7 @@ struct spht_load_options {
 	 * KVM prefetched was touched without a trace.
 	 */
 	unsigned int window;
+	uint32_t mmu_pages; /* limit of shadow pages; 0 = auto */
 	const int32_t *vm; /* vCPU threads of the VM to follow */
 	size_t nr_vm;
 	const char *roi; /* MARK..MARK; NULL: all */

@@ -78,6 +78,7 @@ struct spht_obs_vcpu *spht_obs_vcpu(struct spht_observed *o, uint16_t vcpu)
 		v->used = true;
 		v->root = v->role = v->cow_page = SPHT_NO_ID;
 		memset(v->mru, 0xff, sizeof(v->mru));
+		memset(v->pinned, 0xff, sizeof(v->pinned));
 	}
 	return v;
 }

@@ -135,6 +135,8 @@ static void open_job(void *arg, size_t i)
 		.legality = v->options->legality,
 		.window = v->options->window ? v->options->window : r->window,
 		.kvm = v->options->kvm,
+		.mmu_pages = r->mmu_pages,
+		.verify = v->options->verify,
 		.counterfactual = spht_run_counterfactual(r, v->options),
 		.bypass_guest_pf = v->options->kvm && v->options->kvm->bypasses &&
 				   v->options->bypass_guest_pf,

@@ -17,6 +17,7 @@ struct spht_run_options {
 	enum spht_world knowledge;
 	enum spht_legality legality;
 	bool helper_prefetch;
+	bool verify; /* every what-if, after every step */
 	unsigned int helpers; /* SPHT_HELPERS_PER_VCPU, or how many share one queue */
 	enum spht_rules rules;
 	bool curve;

@@ -32,6 +32,7 @@ struct args {
 	int32_t vm_tids[MAX_VM_THREADS];
 	size_t nr_vm;
 	struct spht_room room;
+	uint32_t mmu_pages; /* 0: auto */
 	bool partial, timing, quiet;
 };
 
@@ -104,7 +105,7 @@ static int parse_heuristic(struct args *a, const char *s)
 	int ret = spht_spec_help(s, stdout, &err);
 
 	if (ret > 0)
-		exit(fflush(stdout) ? EXIT_INPUT : EXIT_OK);
+		exit(fflush(stdout) || ferror(stdout) ? EXIT_INPUT : EXIT_OK);
 	if (!ret) {
 		if (a->run.nr_specs == SPHT_MAX_SPECS)
 			return usage_error("more than %d heuristics in one run", SPHT_MAX_SPECS);
@@ -126,6 +127,7 @@ enum {
 	OPT_LEGALITY,
 	OPT_HELPER_PREFETCH,
 	OPT_WINDOW,
+	OPT_MMU_PAGES,
 	OPT_COSTS,
 	OPT_SCALE,
 	OPT_CLOCK,
@@ -139,6 +141,7 @@ enum {
 	OPT_EXPLAIN,
 	OPT_LIST_MISSES,
 	OPT_TIMING,
+	OPT_VERIFY,
 	OPT_QUIET,
 	OPT_ROI,
 	OPT_MEMORY,
@@ -159,6 +162,7 @@ static const struct option options[] = {
 	{"legality", required_argument, NULL, OPT_LEGALITY},
 	{"helper-prefetch", required_argument, NULL, OPT_HELPER_PREFETCH},
 	{"prefetch-window", required_argument, NULL, OPT_WINDOW},
+	{"mmu-pages", required_argument, NULL, OPT_MMU_PAGES},
 	{"costs", required_argument, NULL, OPT_COSTS},
 	{"guest-time-scale", required_argument, NULL, OPT_SCALE},
 	{"clock", required_argument, NULL, OPT_CLOCK},
@@ -172,6 +176,7 @@ static const struct option options[] = {
 	{"explain", optional_argument, NULL, OPT_EXPLAIN},
 	{"list-misses", no_argument, NULL, OPT_LIST_MISSES},
 	{"timing", no_argument, NULL, OPT_TIMING},
+	{"verify", no_argument, NULL, OPT_VERIFY},
 	{"quiet", no_argument, NULL, OPT_QUIET},
 	{"memory", required_argument, NULL, OPT_MEMORY},
 	{"roi", required_argument, NULL, OPT_ROI},
@@ -240,6 +245,16 @@ static int model_option(struct args *a, int opt, const char *arg)
 			return usage_error(
 				"--prefetch-window=%s: expected auto, 1, 8, 16, 32 or 64", arg);
 		a->run.window = (unsigned int)v;
+		return 0;
+	case OPT_MMU_PAGES:
+		a->mmu_pages = 0;
+		if (!strcmp(arg, "auto"))
+			return 0;
+		if (!parse_uint(arg, INT32_MAX, &v) || v < SPHT_MIN_MMU_PAGES)
+			return usage_error("--mmu-pages=%s: expected auto or a number from %u to "
+					   "2147483647",
+					   arg, SPHT_MIN_MMU_PAGES);
+		a->mmu_pages = (uint32_t)v;
 		return 0;
 	case OPT_CLOCK:
 		return strcmp(arg, "virtual") ? usage_error("--clock=%s: expected virtual; the "
@@ -324,15 +339,18 @@ static int one_option(struct args *a, int opt, const char *arg)
 	case OPT_TIMING:
 		a->timing = true;
 		return 0;
+	case OPT_VERIFY:
+		a->run.verify = true;
+		return 0;
 	case OPT_QUIET:
 		a->quiet = true;
 		return 0;
 	case OPT_HELP:
 		fputs(spht_replay_usage, stdout);
-		exit(fflush(stdout) ? EXIT_INPUT : EXIT_OK);
+		exit(fflush(stdout) || ferror(stdout) ? EXIT_INPUT : EXIT_OK);
 	case OPT_VERSION:
 		printf("spht-replay %s (%s)\n", SPHT_VERSION, SPHT_GIT_COMMIT);
-		exit(fflush(stdout) ? EXIT_INPUT : EXIT_OK);
+		exit(fflush(stdout) || ferror(stdout) ? EXIT_INPUT : EXIT_OK);
 	case '?':
 		fputs("spht-replay: see spht-replay --help\n", stderr);
 		return EXIT_USAGE;
@@ -442,6 +460,7 @@ static int load_one(const struct args *a, const char *path, struct spht_recordin
 	struct spht_load_options load = {
 		.partial = a->partial,
 		.window = a->run.window,
+		.mmu_pages = a->mmu_pages,
 		.vm = a->vm_tids,
 		.nr_vm = a->nr_vm,
 		.roi = a->reading.roi,

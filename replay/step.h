@@ -12,7 +12,7 @@
 enum spht_do_kind {
 	SPHT_DO_CREATE, /* shadow page created */
 	SPHT_DO_ASSUME, /* shadow page exists, its entries are not known */
-	SPHT_DO_ZAP,
+	SPHT_DO_ZAP, /* index: enum spht_zap_cause */
 	SPHT_DO_ZAP_ALL,
 	SPHT_DO_SYNC,
 	SPHT_DO_UNSYNC,
@@ -22,6 +22,26 @@ enum spht_do_kind {
 	SPHT_DO_DROP, /* the entry is gone: the hardware or a rule says so */
 	SPHT_DO_WPROTECT, /* the entry loses its W: it maps a page table that is shadowed now */
 	SPHT_DO_PROVE, /* the entry is there: the prefetch group passed over it */
+	SPHT_DO_STORE, /* emulated store into the page's table; index 1: one that zaps at once */
+	SPHT_DO_SPARE, /* KVM's rules (index: cause) would have zapped the page, and it was not */
+	SPHT_DO_ROOM, /* KVM made room for pages here, if it had to (only where a limit is known) */
+	SPHT_DO_ROOT, /* root loaded: its page was found */
+	SPHT_DO_PIN, /* a vCPU holds this root from now on, */
+	SPHT_DO_UNPIN, /* no more */
+};
+
+/*
+ * Why a shadow page was zapped.  All but the first two follow from the state of the
+ * MMU by KVM's own rules (housekeeping.h): a what-if finds them out for itself.
+ */
+enum spht_zap_cause {
+	SPHT_ZAP_EXOGENOUS, /* the guest, the host, or not explained: replayed */
+	SPHT_ZAP_UNSEEN, /* its creation shows it; nothing is known of what went with it: replayed */
+	SPHT_ZAP_RECYCLED, /* make_mmu_pages_available: the oldest pages */
+	SPHT_ZAP_FLOODED, /* kvm_mmu_pte_write: detect_write_flooding, detect_write_misaligned */
+	SPHT_ZAP_UPPER, /* kvm_mmu_find_shadow_page: unsync, and its gfn is an upper table now */
+	SPHT_ZAP_CHILD, /* mmu_zap_unsync_children: unsync below the page zapped just before */
+	SPHT_ZAP_NR
 };
 
 struct spht_do {

@@ -119,6 +119,37 @@ static void text_counters(FILE *out, const struct spht_recording *r)
 			r->pf_mmio);
 }
 
+/* Shadow pages: how many there may be, and what KVM counted of their zaps. */
+static void text_pages(FILE *out, const struct spht_recording *r)
+{
+	static const char *const from[] = {
+		[SPHT_LIMIT_GIVEN] = "as given",
+		[SPHT_LIMIT_HEADER] = "from its memslots",
+		[SPHT_LIMIT_SEEN] = "from recorded recycling",
+	};
+	const struct spht_fidelity *f = spht_observed_fidelity(r->observed);
+	uint64_t most = spht_observed_mmu(r->observed)->nr_most;
+
+	if (r->mmu_pages_from == SPHT_LIMIT_NONE)
+		fprintf(out,
+			"shadow pages at most %" PRIu64
+			" at once; no recycling seen: no limit (--mmu-pages)\n",
+			most);
+	else
+		fprintf(out, "shadow pages at most %" PRIu64 " at once, limit %u (%s)\n", most,
+			r->mmu_pages, from[r->mmu_pages_from]);
+	if (r->zaps.known)
+		fprintf(out,
+			"counters     KVM's mmu_shadow_zapped rose by %" PRIu64 " (%" PRIu64
+			" recorded), mmu_flooded by %" PRIu64 " (%" PRIu64 " of %" PRIu64
+			" derived), mmu_recycled by %" PRIu64 " (%" PRIu64 " of %" PRIu64 ")\n",
+			r->zaps.zapped, r->zaps.recorded, r->zaps.flooded,
+			f->zaps[SPHT_ZAP_FLOODED][1][1],
+			f->zaps[SPHT_ZAP_FLOODED][1][1] + f->zaps[SPHT_ZAP_FLOODED][0][1],
+			r->zaps.recycled, f->zaps[SPHT_ZAP_RECYCLED][1][1],
+			f->zaps[SPHT_ZAP_RECYCLED][1][1] + f->zaps[SPHT_ZAP_RECYCLED][0][1]);
+}
+
 static void text_region(FILE *out, const struct spht_recording *r)
 {
 	uint64_t start = r->stats.t_first;
@@ -186,6 +217,7 @@ void spht_text_recording(FILE *out, const struct spht_recording *r)
 		text_region(out, r);
 	text_exits(out, &r->counted);
 	text_counters(out, r);
+	text_pages(out, r);
 	text_fidelity(out, f);
 }
 
@@ -303,6 +335,25 @@ static void explain_derived(FILE *out, const struct spht_fidelity *f)
 			causes[d], f->derived[d][0], f->derived[d][1]);
 }
 
+/* Zaps that KVM's own rules lead to: derived against recorded. */
+static void explain_zaps(FILE *out, const struct spht_fidelity *f)
+{
+	static const char *const name[SPHT_ZAP_NR] = {
+		[SPHT_ZAP_RECYCLED] = "recycled",
+		[SPHT_ZAP_FLOODED] = "flooded",
+		[SPHT_ZAP_UPPER] = "unsync, upper now",
+		[SPHT_ZAP_CHILD] = "unsync, below",
+	};
+
+	fprintf(out, "zaps         %18s %12s %12s  (derived by KVM's own rules)\n", "and recorded",
+		"not recorded", "missed");
+	for (unsigned int c = SPHT_ZAP_RECYCLED; c < SPHT_ZAP_NR; c++)
+		fprintf(out, "  %-17s %11" PRIu64 " %12" PRIu64 " %12" PRIu64 "\n", name[c],
+			f->zaps[c][1][1], f->zaps[c][1][0], f->zaps[c][0][1]);
+	fprintf(out, "  %" PRIu64 " others by the guest or the host\n",
+		f->zaps[SPHT_ZAP_EXOGENOUS][0][1]);
+}
+
 void spht_text_explain(FILE *out, const struct spht_recording *r)
 {
 	const struct spht_fidelity *f = spht_observed_fidelity(r->observed);
@@ -330,6 +381,7 @@ void spht_text_explain(FILE *out, const struct spht_recording *r)
 		" right, %" PRIu64 " wrong (outside the score)\n",
 		f->get_page[1][0], f->get_page[0][0], f->get_page[0][1], f->get_page[1][1]);
 	explain_derived(out, f);
+	explain_zaps(out, f);
 	fprintf(out,
 		"silent drops: %" PRIu64 " the walk shows another mapping; %" PRIu64
 		" a sync came in between; %" PRIu64 " a flush came in between; %" PRIu64

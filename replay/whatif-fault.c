@@ -8,7 +8,7 @@ struct recorded {
 
 static struct recorded recorded_prefetch(struct spht_whatif *w, const struct spht_step *s)
 {
-	const struct spht_do *d = w->chunk->dos + s->first_do;
+	const struct spht_do *d = spht_w_dos(w, s);
 	struct recorded r = {0, 0};
 
 	for (uint32_t i = 0; i < s->nr_do; i++, d++) {
@@ -24,63 +24,71 @@ static struct recorded recorded_prefetch(struct spht_whatif *w, const struct sph
 }
 
 /*
+ * What KVM's own prefetch makes of one entry.  The recording answers for those that it
+ * looked at; the world for the rest.  False: it stops here.
+ */
+static bool prefetch_one(struct spht_whatif *w, const struct spht_step *s,
+			 const struct recorded *rec, unsigned int i, unsigned int trail)
+{
+	struct spht_mmu_page *p = &w->mmu.pages[s->page];
+	uint64_t bit = 1ull << (i & 63);
+	uint8_t st;
+
+	if (i == s->index || spht_bit(p->present, i))
+		return true;
+	if ((rec->set & bit) && (s->flags & SPHT_STEP_DIRECT) && w->c->kvm &&
+	    !w->c->kvm->direct_trails && i > trail)
+		return true; /* lacking */
+	if (rec->set & bit) {
+		spht_mmu_set(&w->mmu, s->page, i, rec->writable & bit);
+		return true;
+	}
+	if (s->flags & SPHT_STEP_DIRECT)
+		return true; /* host residency, not guest entries, decides there */
+	/* Older than the trace; but what the recorded group went over was there. */
+	if (spht_bit(p->unknown, i) && !w->c->counterfactual && rec->set & ~(2 * bit - 1))
+		return true;
+	if (((s->flags & SPHT_STEP_STOP) && s->stop == i) || spht_bit(p->unknown, i))
+		return false;
+	st = spht_w_state(w, s->table, i);
+	if (spht_w_passes(w, st))
+		return true;
+	if (!(st & SPHT_GPTE_PRESENT) || !(st & SPHT_GPTE_A))
+		return false;
+	if (spht_w_restore(w, s->page, i, st & SPHT_GPTE_WRITABLE))
+		return true;
+	spht_mmu_set(&w->mmu, s->page, i, st & SPHT_GPTE_WRITABLE);
+	spht_bit_set(w->pages[s->page].side, i);
+	if (w->pages[s->page].ready_ns)
+		w->pages[s->page].ready_ns[i] = w->now_ns;
+	spht_w_list(w, s->table, s->page);
+	w->acc->divergence++;
+	return true;
+}
+
+/*
  * KVM's own prefetch after a fault that happens here too (pte_prefetch): up
  * from the aligned base, past what is present, until one does not qualify.
- * The recording answers for the entries that it looked at; the world for the rest.
+ * Where it stops below entries that the recording's came to, those are lacking.
  */
 static void own_prefetch(struct spht_whatif *w, const struct spht_step *s)
 {
-	struct spht_mmu_page *p = &w->mmu.pages[s->page];
 	const struct recorded rec = recorded_prefetch(w, s);
 	uint64_t rest = rec.set;
 	unsigned int base = s->index & ~(w->c->window - 1), end = base + w->c->window;
-	unsigned int trail = base;
+	unsigned int trail = base, i = base;
 
 	/* Where direct entries are not prefetched behind the last that is there. */
-	for (unsigned int i = base; i < end; i++)
-		if (i == s->index || spht_bit(p->present, i))
-			trail = i;
-	for (unsigned int i = base; i < end; i++) {
-		uint64_t bit = 1ull << (i & 63);
-		uint8_t st;
-
-		if (i == s->index || spht_bit(p->present, i))
-			continue;
-		if ((rec.set & bit) && (s->flags & SPHT_STEP_DIRECT) && w->c->kvm &&
-		    !w->c->kvm->direct_trails && i > trail) {
-			spht_w_lack(w, s->page, i);
-			continue;
-		}
-		if (rec.set & bit) {
-			spht_mmu_set(&w->mmu, s->page, i, rec.writable & bit);
-			continue;
-		}
-		if (s->flags & SPHT_STEP_DIRECT)
-			continue; /* host residency, not guest entries, decides there */
-		/* Older than the trace; but what the recorded group went over was there. */
-		if (spht_bit(p->unknown, i) && !w->c->counterfactual && rec.set & ~(2 * bit - 1))
-			continue;
-		if (((s->flags & SPHT_STEP_STOP) && s->stop == i) || spht_bit(p->unknown, i))
-			break;
-		st = spht_w_state(w, s->table, i);
-		if (spht_w_passes(w, st))
-			continue;
-		if (!(st & SPHT_GPTE_PRESENT) || !(st & SPHT_GPTE_A))
-			break;
-		spht_mmu_set(&w->mmu, s->page, i, st & SPHT_GPTE_WRITABLE);
-		spht_bit_set(w->pages[s->page].side, i);
-		spht_bit_clear(w->pages[s->page].lack, i);
-		if (w->pages[s->page].ready_ns)
-			w->pages[s->page].ready_ns[i] = w->now_ns;
-		spht_w_list(w, s->table, s->page);
-		w->acc->divergence++;
-	}
-	/* A wider group can end before it comes to what the recorded one brought. */
+	for (unsigned int k = base; k < end; k++)
+		if (k == s->index || spht_bit(w->mmu.pages[s->page].present, k))
+			trail = k;
+	while (i < end && prefetch_one(w, s, &rec, i, trail))
+		i++;
+	/* A group can end here before it comes to what the recorded one brought. */
 	for (; rest; rest &= rest - 1) {
-		unsigned int i = (s->index & ~63u) + (unsigned int)__builtin_ctzll(rest);
-
-		if (!spht_bit(p->present, i))
-			spht_w_lack(w, s->page, i);
+		i = (s->index & ~63u) + (unsigned int)__builtin_ctzll(rest);
+		if (!spht_bit(w->mmu.pages[s->page].present, i))
+			spht_w_lack(w, s->page, i, rec.writable >> (i & 63) & 1);
 	}
 }
 
@@ -95,9 +103,11 @@ static bool in_group(const struct spht_whatif *w, const struct spht_step *s,
 /* The fault happens here as it did in the recording. */
 static void fault_happens(struct spht_whatif *w, const struct spht_step *s, uint32_t step)
 {
-	const struct spht_do *d = w->chunk->dos + s->first_do;
+	const struct spht_do *d = spht_w_dos(w, s);
 	bool prefetches = false;
 
+	if (s->flags & SPHT_STEP_REQUESTED)
+		spht_w_fetch(w, s, step);
 	for (uint32_t i = 0; i < s->nr_do; i++, d++) {
 		/* An MMIO entry is set without an event; its neighbours are prefetched with one. */
 		prefetches |= d->kind == SPHT_DO_PREFETCH || d->kind == SPHT_DO_SET;
@@ -108,17 +118,19 @@ static void fault_happens(struct spht_whatif *w, const struct spht_step *s, uint
 		else if (d->kind != SPHT_DO_SET)
 			continue;
 		if (!w->mmu.pages[d->page].exists)
-			spht_mmu_create(&w->mmu, d->page, step);
+			spht_w_create(w, d->page, step);
 		if (s->leaf_level > 1)
 			spht_mmu_set_any(&w->mmu, d->page, d->index, d->writable);
 		else
 			spht_mmu_set(&w->mmu, d->page, d->index, d->writable);
 		spht_bit_clear(w->pages[d->page].lack, d->index);
+		spht_w_no_extra(&w->pages[d->page], d->index);
 	}
 	if (!(s->flags & SPHT_STEP_HAS_LEAF) || !(s->flags & SPHT_STEP_REQUESTED))
 		return;
 	if (spht_mmu_link_path(&w->mmu, s->path, s->page, s->leaf_level, s->vpn))
 		w->no_memory = true;
+	spht_w_linked(w, s);
 	/* Nothing set: spurious, and KVM skips its prefetch then. */
 	if (s->leaf_level == 1 && prefetches)
 		own_prefetch(w, s);
@@ -148,8 +160,7 @@ static void meet_helper(struct spht_whatif *w, const struct spht_step *s, bool h
 		else
 			book->used_weak++;
 	}
-	spht_bit_clear(p->helper, s->index);
-	spht_bit_clear(p->side, s->index);
+	spht_w_disown(p, s->index);
 	spht_helper_demand(w, s->page, s->index);
 }
 
@@ -173,14 +184,13 @@ static void use_entry(struct spht_whatif *w, const struct spht_step *s)
 	} else {
 		here->avoided_side++;
 	}
-	spht_bit_clear(p->helper, s->index);
-	spht_bit_clear(p->side, s->index);
+	spht_w_disown(p, s->index);
 }
 
 /* What the recording's prefetch set here and the what-if has already is KVM's own from now on. */
 static void keep_prefetched(struct spht_whatif *w, const struct spht_step *s)
 {
-	const struct spht_do *d = w->chunk->dos + s->first_do;
+	const struct spht_do *d = spht_w_dos(w, s);
 
 	for (uint32_t i = 0; i < s->nr_do; i++, d++) {
 		if (d->kind == SPHT_DO_SET || d->kind == SPHT_DO_PREFETCH)
@@ -191,30 +201,23 @@ static void keep_prefetched(struct spht_whatif *w, const struct spht_step *s)
 	}
 }
 
-void spht_w_lack(struct spht_whatif *w, uint32_t page, unsigned int index)
-{
-	if (spht_bit(w->pages[page].lack, index))
-		return;
-	spht_bit_set(w->pages[page].lack, index);
-	spht_w_tag(w, &w->pages[page], SPHT_OUTSIDE_LACK, index, w->outside);
-	spht_w_book(w, w->outside)->new_exits_hi++;
-}
-
 /* The fault takes its own prefetch with it: what nobody built is missing now. */
 static void miss_prefetch(struct spht_whatif *w, const struct spht_step *s)
 {
-	const struct spht_do *d = w->chunk->dos + s->first_do;
+	const struct spht_do *d = spht_w_dos(w, s);
 
 	for (uint32_t i = 0; i < s->nr_do; i++, d++) {
 		if (d->kind != SPHT_DO_PREFETCH ||
 		    spht_bit(w->mmu.pages[d->page].present, d->index))
 			continue;
-		spht_w_lack(w, d->page, d->index);
+		/* The recording had it not before: this is a new life of it. */
+		spht_bit_clear(w->pages[d->page].lack, d->index);
+		spht_w_lack(w, d->page, d->index, d->writable);
 	}
 }
 
 /* A recorded P=1 or spurious fault proves a touch of an entry that is lacking here. */
-static void proven_touch(struct spht_whatif *w, const struct spht_step *s)
+static void proven_touch(struct spht_whatif *w, const struct spht_step *s, uint32_t step)
 {
 	struct spht_wpage *p;
 
@@ -228,38 +231,44 @@ static void proven_touch(struct spht_whatif *w, const struct spht_step *s)
 	/* Counted where it was charged: with the fault that was avoided. */
 	spht_w_book(w, spht_w_outside(p, SPHT_OUTSIDE_LACK, s->index))->new_exits_lo++;
 	spht_bit_clear(p->lack, s->index);
-	spht_mmu_set_any(&w->mmu, s->page, s->index, false);
+	/* The exit that this touch was has made its page again. */
+	if (p->lost)
+		spht_w_create(w, s->page, step);
+	spht_mmu_set_any(&w->mmu, s->page, s->index, spht_bit(p->lack_w, s->index));
 }
 
-/* Does the world show the entry now or right after this step? */
-static bool known_around(const struct spht_whatif *w, uint32_t table, unsigned int index,
-			 uint32_t step)
+/* What the world shows of the entry at its best, now or right after this step. */
+static uint8_t known_around(const struct spht_whatif *w, uint32_t table, unsigned int index,
+			    uint32_t step)
 {
 	const struct spht_change *c = w->chunk->changes[w->c->world];
 	uint32_t nr = w->chunk->nr_changes[w->c->world];
-	uint8_t st = spht_w_state(w, table, index);
+	uint8_t st = spht_w_state(w, table, index), best = spht_w_legal(w, st) ? st : 0;
 
-	if (spht_w_legal(w, st))
-		return true;
 	for (uint32_t i = w->next_change; i < nr && c[i].step <= step; i++)
 		if (c[i].table == table && c[i].index == index)
 			st = c[i].state;
-	return spht_w_legal(w, st);
+	return best | (spht_w_legal(w, st) ? st : 0);
 }
 
 /*
  * What avoiding this fault would be charged: entries that its prefetch brought
- * and that not even a helper without latency could build before or right after.
+ * and that not even a helper without latency could build before or right after,
+ * or not as strong.
  */
 static double loss_of(const struct spht_whatif *w, const struct spht_step *s, uint32_t step)
 {
-	const struct spht_do *d = w->chunk->dos + s->first_do;
+	const struct spht_do *d = spht_w_dos(w, s);
 	double loss = 0;
 
 	for (uint32_t i = 0; i < s->nr_do; i++, d++) {
+		uint8_t st;
+
 		if (d->kind != SPHT_DO_PREFETCH ||
-		    spht_bit(w->mmu.pages[d->page].present, d->index) ||
-		    known_around(w, s->table, d->index, step))
+		    spht_bit(w->mmu.pages[d->page].present, d->index))
+			continue;
+		st = known_around(w, s->table, d->index, step);
+		if (st && (!d->writable || (st & SPHT_GPTE_WRITABLE)))
 			continue;
 		switch (w->c->world) {
 		case SPHT_WORLD_STRICT:
@@ -269,7 +278,8 @@ static double loss_of(const struct spht_whatif *w, const struct spht_step *s, ui
 			loss += w->c->costs->touch_probability;
 			break;
 		default:
-			loss += d->touched;
+			/* A touch of a weak one does not show. */
+			loss += !st && d->touched;
 			break;
 		}
 	}
@@ -306,16 +316,28 @@ static bool oracle(struct spht_whatif *w, const struct spht_step *s, uint32_t st
 /* After an avoided fault the oracle makes up for the prefetch that did not happen. */
 static void oracle_neighbours(struct spht_whatif *w, const struct spht_step *s)
 {
-	const struct spht_do *d = w->chunk->dos + s->first_do;
+	const struct spht_do *d = spht_w_dos(w, s);
 
 	for (uint32_t i = 0; i < s->nr_do; i++, d++) {
 		uint8_t st = spht_w_state(w, s->table, d->index);
 
-		if (d->kind != SPHT_DO_PREFETCH || !spht_w_legal(w, st) ||
-		    spht_bit(w->mmu.pages[d->page].present, d->index))
+		if (d->kind != SPHT_DO_PREFETCH || !spht_w_legal(w, st))
 			continue;
-		spht_mmu_set(&w->mmu, d->page, d->index, st & SPHT_GPTE_WRITABLE);
+		if (!spht_bit(w->mmu.pages[d->page].present, d->index))
+			spht_mmu_set(&w->mmu, d->page, d->index, st & SPHT_GPTE_WRITABLE);
+		else if (d->writable && (st & SPHT_GPTE_WRITABLE))
+			spht_bit_set(w->mmu.pages[d->page].writable, d->index);
 	}
+}
+
+/* What is weaker for all that is charged. */
+static void match_neighbours(struct spht_whatif *w, const struct spht_step *s)
+{
+	const struct spht_do *d = spht_w_dos(w, s);
+
+	for (uint32_t i = 0; i < s->nr_do; i++, d++)
+		if (d->kind == SPHT_DO_PREFETCH)
+			spht_w_match_writable(w, d);
 }
 
 static uint8_t fault_class(uint8_t cls)
@@ -366,6 +388,8 @@ static void learn_region(struct spht_whatif *w, const struct spht_step *s)
 	if (s->region == SPHT_NO_ID)
 		return;
 	r = &w->regions[s->region];
+	if (s->flags & SPHT_STEP_HAS_LEAF)
+		spht_w_own_table(w, s);
 	r->valid = s->flags & SPHT_STEP_HAS_LEAF;
 	r->direct = s->flags & SPHT_STEP_DIRECT;
 	r->path = s->path;
@@ -394,13 +418,16 @@ bool spht_w_may_avoid(const struct spht_whatif *w, const struct spht_step *s)
 static void fault_is_spared(struct spht_whatif *w, const struct spht_step *s, uint32_t step,
 			    bool granted)
 {
+	spht_w_no_fetch(w, s, step);
 	/* Before the world moves on: strict forgets what nothing shows later. */
 	keep_prefetched(w, s);
 	if (granted)
 		oracle_neighbours(w, s);
 	spht_w_advance(w, step);
-	if (granted)
+	if (granted) {
 		oracle_neighbours(w, s);
+		match_neighbours(w, s);
+	}
 	miss_prefetch(w, s);
 }
 
@@ -444,9 +471,11 @@ bool spht_w_fault(struct spht_whatif *w, const struct spht_step *s, uint32_t ste
 	}
 	if (spareable)
 		spht_w_want_met(w, s->page, s->index);
-	proven_touch(w, s);
+	proven_touch(w, s, step);
 	if (base || (s->flags & SPHT_STEP_UNMODELLED))
 		here->remaining++;
+	if (have && spareable && spht_w_extra(&w->pages[s->page], s->index))
+		here->kept_met++;
 	/* A fault of the guest's own asks for no shadow entry: the request stands. */
 	if ((s->flags & SPHT_STEP_HAS_LEAF) && s->cls != SPHT_CLASS_GUEST)
 		meet_helper(w, s, have);

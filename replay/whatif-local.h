@@ -3,6 +3,7 @@
 #define SPHT_WHATIF_LOCAL_H
 
 #include "replay/lock.h"
+#include "replay/verify.h"
 #include "replay/whatif.h"
 
 /*
@@ -17,6 +18,7 @@ struct spht_wpage {
 	uint64_t helper[SPHT_MMU_WORDS]; /* built on request, not used yet */
 	uint64_t side[SPHT_MMU_WORDS]; /* came along with a build or fault, not used yet */
 	uint64_t lack[SPHT_MMU_WORDS]; /* the recording's KVM has it, the what-if has not */
+	uint64_t lack_w[SPHT_MMU_WORDS]; /* and it is writable there */
 	uint64_t queued[SPHT_MMU_WORDS]; /* requested, build not started */
 	uint64_t watched[SPHT_MMU_WORDS]; /* of these, those that wait for the guest's store */
 	uint64_t *wanted_ns; /* by index, for the curve: spht_w_want() */
@@ -24,7 +26,14 @@ struct spht_wpage {
 	uint32_t next_of_table; /* + 1: another page of its guest table that holds such entries */
 	bool listed;
 	uint64_t *ready_ns; /* by index: when built; allocated with the first build */
-	bool by_helper; /* created by the helper, not yet by the recording */
+	bool by_helper; /* write-protects its table here and not in the recording */
+	/* whatif-pages.c: */
+	bool lost; /* the recording has the page, and it was zapped here */
+	bool alone; /* the page is here, and not in the recording */
+	uint64_t *extra; /* entries kept from a recorded zap, links of a helper's; NULL: none */
+	uint64_t *theirs; /* of p->helper: there before, in the recording too; NULL: none */
+	uint32_t room; /* last w->room in which it was counted */
+	uint32_t same_gfn; /* the next page of its gfn; a ring */
 };
 
 struct spht_wregion {
@@ -100,6 +109,7 @@ struct spht_whatif {
 	uint32_t *table_pages; /* by table id: page + 1 that holds helper or side entries of it */
 	uint32_t nr_tables;
 	struct spht_wregion *regions; /* by region id */
+	uint32_t *table_region; /* by table id: region + 1 that it was last seen under */
 	const struct spht_chunk *chunk; /* that is being fed, and in it: */
 	uint32_t next_change, next_drop;
 	const struct spht_step *last; /* exit; NULL: none yet */
@@ -109,6 +119,14 @@ struct spht_whatif {
 	uint32_t nr_vcpus;
 	void *hstate;
 	bool no_memory;
+
+	struct spht_verify *verify; /* NULL: not asked for */
+	const struct spht_step *step; /* the current one; NULL: the helper works between steps */
+	struct spht_pages below; /* scratch */
+	uint32_t room; /* number of recyclings and other zaps of KVM's own so far */
+	unsigned int short_of; /* pages to be zapped for room, as the step began */
+	uint32_t first_late; /* of the step: what it does from here on is after the fault */
+	bool flood_cleared; /* in this step, before its store */
 
 	uint64_t **asked; /* by region id: pages asked for; SPHT_RULES_NAIVE and _VALIDITY */
 	struct spht_team *teams;
@@ -146,6 +164,41 @@ void spht_w_tag(struct spht_whatif *w, struct spht_wpage *p, unsigned int what, 
 /* Entries in p->helper, those outside of the region or the others. */
 unsigned int spht_w_count_built(const struct spht_wpage *p, bool outside);
 
+/* What step @s does. */
+static inline const struct spht_do *spht_w_dos(const struct spht_whatif *w,
+					       const struct spht_step *s)
+{
+	return w->chunk->dos + s->first_do;
+}
+
+static inline bool spht_w_extra(const struct spht_wpage *p, unsigned int index)
+{
+	return p->extra && spht_bit(p->extra, index);
+}
+
+/* Sets a bit of a map that is made when it is first needed. */
+void spht_w_mark(struct spht_whatif *w, uint64_t **map, unsigned int index);
+
+static inline bool spht_w_theirs(const struct spht_wpage *p, unsigned int index)
+{
+	return p->theirs && spht_bit(p->theirs, index);
+}
+
+/* No helper's entry any more. */
+static inline void spht_w_disown(struct spht_wpage *p, unsigned int index)
+{
+	spht_bit_clear(p->helper, index);
+	spht_bit_clear(p->side, index);
+	if (p->theirs)
+		spht_bit_clear(p->theirs, index);
+}
+
+static inline void spht_w_no_extra(struct spht_wpage *p, unsigned int index)
+{
+	if (p->extra)
+		spht_bit_clear(p->extra, index);
+}
+
 /* State of the entry in this what-if's world. */
 static inline uint8_t spht_w_state(const struct spht_whatif *w, uint32_t table, unsigned int index)
 {
@@ -181,8 +234,6 @@ void spht_w_advance(struct spht_whatif *w, uint32_t step);
 void spht_w_advance_leads(struct spht_whatif *w, const struct spht_step *s);
 /* The recording lost events: no belief holds. */
 void spht_w_lose(struct spht_whatif *w);
-/* The recording's KVM has the entry from here on, this one has not: charged. */
-void spht_w_lack(struct spht_whatif *w, uint32_t page, unsigned int index);
 /* Charges for an entry that is read-only here and writable in the recording. */
 void spht_w_match_writable(struct spht_whatif *w, const struct spht_do *d);
 /* The recording's KVM made the entry itself: it is nobody's but KVM's now. */
@@ -266,6 +317,63 @@ void spht_w_want_changed(struct spht_whatif *w, uint32_t page, unsigned int inde
 void spht_w_want_met(struct spht_whatif *w, uint32_t page, unsigned int index);
 /* A base fault whose entry could have been built for @slack_ns. */
 void spht_w_curve_add(struct spht_whatif *w, uint64_t slack_ns);
+
+/*
+ * whatif-pages.c.  Does room for pages and their creation wait until it is known whether
+ * the fault is avoided, and with it its fetch?
+ */
+static inline bool spht_w_waits(const struct spht_step *s)
+{
+	return (s->flags & SPHT_STEP_BASE) && (s->flags & SPHT_STEP_REQUESTED);
+}
+
+/* The guest's table of this fault maps its region, and no other. */
+void spht_w_own_table(struct spht_whatif *w, const struct spht_step *s);
+int spht_w_pages_init(struct spht_whatif *w);
+void spht_w_pages_close(struct spht_whatif *w);
+/* A step begins that is not avoided yet. */
+void spht_w_begin_pages(struct spht_whatif *w, const struct spht_step *s);
+/* The fault's fetch: room, pages, paths; or none, since the fault is avoided. */
+void spht_w_fetch(struct spht_whatif *w, const struct spht_step *s, uint32_t step);
+void spht_w_no_fetch(struct spht_whatif *w, const struct spht_step *s, uint32_t step);
+/* The recording has linked the fault's path by now, and so has the what-if. */
+void spht_w_linked(struct spht_whatif *w, const struct spht_step *s);
+/* The helper's own fetch.  The number of pages made, -1 when memory is short. */
+int spht_w_helper_fetch(struct spht_whatif *w, const struct spht_wregion *r, uint64_t vpn);
+/* How many pages that would be. */
+unsigned int spht_w_missing_pages(const struct spht_whatif *w, const struct spht_wregion *r);
+/* Whether a page is unsync follows the recording, where both have it. */
+void spht_w_set_unsync(struct spht_whatif *w, const struct spht_do *d);
+/* The recording creates the page. */
+void spht_w_create(struct spht_whatif *w, uint32_t page, uint32_t step);
+/* The guest or the host have the page zapped, and with it (@below) what is unsync below. */
+void spht_w_zap(struct spht_whatif *w, uint32_t page, bool below);
+/*
+ * The guest has changed this entry of an upper table: the region below it is not
+ * known any more, until a fault shows it again.
+ */
+void spht_w_unmap(struct spht_whatif *w, uint32_t page, unsigned int index);
+/* An emulated store into the page's table. */
+void spht_w_store(struct spht_whatif *w, const struct spht_step *s, const struct spht_do *d);
+/* make_mmu_pages_available, where so many are to be zapped. */
+void spht_w_make_room(struct spht_whatif *w, unsigned int short_of);
+/* Pages that the recording lost in this step for @cause and the what-if has are alone now. */
+void spht_w_settle(struct spht_whatif *w, const struct spht_step *s, enum spht_zap_cause cause);
+/* The same for unsync pages below the one that was zapped by @d. */
+void spht_w_settle_below(struct spht_whatif *w, const struct spht_step *s, const struct spht_do *d);
+bool spht_w_is_root(const struct spht_whatif *w, uint32_t page);
+/* The entry is there in the recording, @writable or not, and not here: charged once. */
+void spht_w_lack(struct spht_whatif *w, uint32_t page, unsigned int index, bool writable);
+/*
+ * Is the entry that is built here one that only the what-if lacked?  Then it is there
+ * again, as the recording has it, and nobody's merit.
+ */
+bool spht_w_restore(struct spht_whatif *w, uint32_t page, unsigned int index, bool writable);
+static inline void spht_w_touched(struct spht_whatif *w, uint32_t page)
+{
+	if (w->verify)
+		spht_verify_touch(w->verify, page);
+}
 
 /* helper.c */
 int spht_helper_init(struct spht_whatif *w);

@@ -58,33 +58,18 @@ void spht_w_unuse(struct spht_whatif *w, uint32_t page, unsigned int index)
 
 	if (spht_bit(p->helper, index))
 		book_of(w, p, index)->zapped_unused++;
-	spht_bit_clear(p->helper, index);
-	spht_bit_clear(p->side, index);
+	spht_w_disown(p, index);
 }
 
 static void drop(struct spht_whatif *w, uint32_t page, unsigned int index)
 {
 	spht_w_unuse(w, page, index);
 	spht_bit_clear(w->pages[page].lack, index);
+	spht_w_no_extra(&w->pages[page], index);
 	if (w->pages[page].wanted_ns)
 		w->pages[page].wanted_ns[index] = 0;
 	spht_mmu_drop(&w->mmu, page, index);
-}
-
-static void zap(struct spht_whatif *w, uint32_t page)
-{
-	struct spht_wpage *p = &w->pages[page];
-
-	w->acc->zapped_unused += spht_w_count_built(p, false);
-	w->rest.zapped_unused += spht_w_count_built(p, true);
-	spht_request_zapped(w, page);
-	if (p->wanted_ns)
-		memset(p->wanted_ns, 0, SPHT_PT_ENTRIES * sizeof(*p->wanted_ns));
-	memset(p->helper, 0, sizeof(p->helper));
-	memset(p->side, 0, sizeof(p->side));
-	memset(p->lack, 0, sizeof(p->lack));
-	p->by_helper = false;
-	spht_mmu_zap(&w->mmu, page);
+	spht_w_touched(w, page);
 }
 
 /* Since when an entry is legal: asked of few oracles only. */
@@ -136,17 +121,24 @@ static void guest_change(struct spht_whatif *w, const struct spht_change *c)
 		struct spht_wpage *p = &w->pages[page];
 
 		next = p->next_of_table;
-		if (spht_bit(p->helper, c->index) || spht_bit(p->side, c->index)) {
-			if (gone)
+		if (spht_bit(p->helper, c->index) || spht_bit(p->side, c->index) ||
+		    spht_w_extra(p, c->index)) {
+			if (gone && spht_w_theirs(p, c->index))
+				spht_w_unuse(w, page, c->index); /* KVM's goes when it shows */
+			else if (gone)
 				drop(w, page, c->index);
-			else if (weaker)
+			else if (weaker && !spht_w_theirs(p, c->index))
 				spht_bit_clear(w->mmu.pages[page].writable, c->index);
 		}
 		if (p->wanted_ns && legal != was_legal)
 			spht_w_want_changed(w, page, c->index, legal);
 		if (legal && spht_bit(p->watched, c->index))
 			spht_request_appeared(w, page, c->index);
-		spht_w_book(w, w->outside)->helper_exits += p->by_helper;
+		/* The store's exit makes the page unsync (mmu_try_to_unsync_pages). */
+		if (p->by_helper) {
+			spht_w_book(w, w->outside)->helper_exits++;
+			w->mmu.pages[page].unsync = true;
+		}
 		p->by_helper = false;
 	}
 }
@@ -195,8 +187,10 @@ void spht_w_advance(struct spht_whatif *w, uint32_t step)
 		else
 			guest_change(w, g);
 	}
-	for (; w->next_drop < nr_drops && d[w->next_drop].step <= step; w->next_drop++)
+	for (; w->next_drop < nr_drops && d[w->next_drop].step <= step; w->next_drop++) {
+		spht_verify_drop(w->verify, d[w->next_drop].page, d[w->next_drop].index);
 		drop(w, d[w->next_drop].page, d[w->next_drop].index);
+	}
 }
 
 /*
@@ -231,8 +225,10 @@ void spht_w_lose(struct spht_whatif *w)
 		w->rest.lost_epoch += spht_w_count_built(p, true);
 		memset(p->helper, 0, sizeof(p->helper));
 		memset(p->side, 0, sizeof(p->side));
-		if (w->mmu.pages[i].exists)
-			memset(w->mmu.pages[i].unknown, 0xff, sizeof(w->mmu.pages[i].unknown));
+		if (!w->mmu.pages[i].exists)
+			continue;
+		memset(w->mmu.pages[i].unknown, 0xff, sizeof(w->mmu.pages[i].unknown));
+		w->mmu.pages[i].unsync = true;
 	}
 }
 
@@ -257,21 +253,25 @@ void spht_w_made_by_kvm(struct spht_whatif *w, const struct spht_do *d)
 
 	if (spht_bit(p->helper, d->index))
 		book_of(w, p, d->index)->use_unknown++;
-	spht_bit_clear(p->helper, d->index);
-	spht_bit_clear(p->side, d->index);
+	spht_w_disown(p, d->index);
 	spht_bit_clear(p->lack, d->index);
+	spht_w_no_extra(p, d->index);
 }
 
-/* Where zaps begin that came after the fault was served (KVM requests before the entry). */
+/*
+ * Where zaps begin that came after the fault was served (KVM requests before the
+ * entry).  Those that follow from the fault itself by KVM's rules are none of them.
+ */
 static uint32_t late_zap(const struct spht_whatif *w, const struct spht_step *s)
 {
-	const struct spht_do *d = w->chunk->dos + s->first_do;
+	const struct spht_do *d = spht_w_dos(w, s);
 	uint32_t first = s->nr_do;
 
 	for (uint32_t i = s->nr_do; i-- > 0;) {
 		if (d[i].kind == SPHT_DO_SET || d[i].kind == SPHT_DO_PREFETCH)
 			return first;
-		if (d[i].kind == SPHT_DO_ZAP || d[i].kind == SPHT_DO_ZAP_ALL)
+		if (d[i].kind == SPHT_DO_ZAP_ALL ||
+		    (d[i].kind == SPHT_DO_ZAP && d[i].index < SPHT_ZAP_RECYCLED))
 			first = i;
 	}
 	return s->nr_do;
@@ -286,59 +286,122 @@ static bool refreshes(struct spht_whatif *w, const struct spht_do *d)
 	if (!w->c->kvm || w->c->kvm->invlpg_prefetches ||
 	    spht_bit(w->mmu.pages[d->page].present, d->index))
 		return true;
-	spht_w_lack(w, d->page, d->index);
+	spht_w_lack(w, d->page, d->index, d->writable);
 	return false;
+}
+
+/* The entry is in the recording's MMU; where the what-if has lost its page it is lacking. */
+static void gain(struct spht_whatif *w, const struct spht_do *d)
+{
+	if (w->pages[d->page].lost) {
+		spht_w_lack(w, d->page, d->index, d->writable);
+		return;
+	}
+	spht_w_made_by_kvm(w, d);
+	spht_mmu_set_any(&w->mmu, d->page, d->index, d->writable);
+}
+
+static void zap_all(struct spht_whatif *w)
+{
+	for (uint32_t p = 0; p < w->mmu.nr; p++)
+		if (w->mmu.pages[p].exists || w->pages[p].lost)
+			spht_w_zap(w, p, false);
+}
+
+/*
+ * A recorded zap: replayed, unless it follows from KVM's rules.  What follows from a
+ * fetch is settled with that.
+ */
+static void recorded_zap(struct spht_whatif *w, const struct spht_step *s, const struct spht_do *d)
+{
+	if (d->index == SPHT_ZAP_UNSEEN) {
+		spht_w_zap(w, d->page, false);
+	} else if (d->index == SPHT_ZAP_EXOGENOUS) {
+		spht_w_zap(w, d->page, true);
+		spht_w_settle_below(w, s, d);
+	} else if (d->index == SPHT_ZAP_FLOODED) {
+		spht_w_settle(w, s, SPHT_ZAP_FLOODED);
+	}
+}
+
+static void one_do(struct spht_whatif *w, const struct spht_step *s, const struct spht_do *d,
+		   uint32_t step, bool late)
+{
+	switch (d->kind) {
+	case SPHT_DO_CREATE:
+		if (late || !spht_w_waits(s) || spht_w_is_root(w, d->page))
+			spht_w_create(w, d->page, step);
+		break;
+	case SPHT_DO_ASSUME:
+		w->pages[d->page].alone = w->pages[d->page].by_helper = false;
+		spht_mmu_assume(&w->mmu, d->page, step);
+		break;
+	case SPHT_DO_ZAP:
+		recorded_zap(w, s, d);
+		break;
+	case SPHT_DO_ZAP_ALL:
+		zap_all(w);
+		break;
+	case SPHT_DO_SYNC:
+	case SPHT_DO_UNSYNC:
+		if (late || !spht_w_waits(s))
+			spht_w_set_unsync(w, d);
+		break;
+	case SPHT_DO_DROP:
+		spht_w_unmap(w, d->page, d->index);
+		drop(w, d->page, d->index);
+		break;
+	case SPHT_DO_WPROTECT:
+		spht_bit_clear(w->mmu.pages[d->page].writable, d->index);
+		spht_bit_clear(w->pages[d->page].lack_w, d->index);
+		break;
+	case SPHT_DO_REFRESH:
+		if (refreshes(w, d))
+			gain(w, d);
+		break;
+	case SPHT_DO_PROVE:
+		gain(w, d);
+		break;
+	case SPHT_DO_STORE:
+		spht_w_store(w, s, d);
+		break;
+	case SPHT_DO_SPARE:
+	case SPHT_DO_ROOT:
+		w->mmu.pages[d->page].flood = 0;
+		break;
+	case SPHT_DO_ROOM:
+		if (!spht_w_waits(s)) {
+			spht_w_make_room(w, w->short_of);
+			spht_w_settle(w, s, SPHT_ZAP_RECYCLED);
+		}
+		break;
+	case SPHT_DO_PIN:
+		if (spht_mmu_pin(&w->mmu, d->page))
+			w->no_memory = true;
+		break;
+	case SPHT_DO_UNPIN:
+		spht_mmu_unpin(&w->mmu, d->page);
+		break;
+	default:
+		break;
+	}
 }
 
 /* What happens whether the fault is avoided or not: exogenous, or replayed as recorded. */
 void spht_w_exogenous(struct spht_whatif *w, const struct spht_step *s, uint32_t step, bool late)
 {
-	const struct spht_do *d = w->chunk->dos + s->first_do;
-	uint32_t first_late = late_zap(w, s);
+	const struct spht_do *d = spht_w_dos(w, s);
+	uint32_t first_late;
 
-	for (uint32_t i = 0; i < s->nr_do; i++, d++) {
-		/* Proofs are told last and hold from the beginning. */
-		if ((i >= first_late && d->kind != SPHT_DO_PROVE) != late)
-			continue;
-		switch (d->kind) {
-		case SPHT_DO_CREATE:
-			if (!w->mmu.pages[d->page].exists)
-				spht_mmu_create(&w->mmu, d->page, step);
-			w->pages[d->page].by_helper = false;
-			break;
-		case SPHT_DO_ASSUME:
-			spht_mmu_assume(&w->mmu, d->page, step);
-			break;
-		case SPHT_DO_ZAP:
-			zap(w, d->page);
-			break;
-		case SPHT_DO_ZAP_ALL:
-			for (uint32_t p = 0; p < w->mmu.nr; p++)
-				if (w->mmu.pages[p].exists)
-					zap(w, p);
-			break;
-		case SPHT_DO_SYNC:
-			w->mmu.pages[d->page].unsync = false;
-			break;
-		case SPHT_DO_UNSYNC:
-			w->mmu.pages[d->page].unsync = true;
-			break;
-		case SPHT_DO_DROP:
-			drop(w, d->page, d->index);
-			break;
-		case SPHT_DO_WPROTECT:
-			spht_bit_clear(w->mmu.pages[d->page].writable, d->index);
-			break;
-		case SPHT_DO_REFRESH:
-			if (!refreshes(w, d))
-				break;
-			/* fall through */
-		case SPHT_DO_PROVE:
-			spht_w_made_by_kvm(w, d);
-			spht_mmu_set_any(&w->mmu, d->page, d->index, d->writable);
-			break;
-		default:
-			break;
-		}
+	if (!late) {
+		spht_w_begin_pages(w, s);
+		w->first_late = late_zap(w, s);
 	}
+	first_late = w->first_late;
+	for (uint32_t i = 0; i < s->nr_do; i++)
+		/* Proofs are told last and hold from the beginning. */
+		if ((i >= first_late && d[i].kind != SPHT_DO_PROVE) == late)
+			one_do(w, s, &d[i], step, late);
+	if (late && !spht_w_waits(s))
+		spht_w_settle(w, s, SPHT_ZAP_UPPER);
 }

@@ -16,6 +16,13 @@ static void lose(struct spht_whatif *w, uint64_t ns)
 	spht_w_lose(w);
 }
 
+static const uint64_t *lacking(const void *whatif, uint32_t page)
+{
+	const struct spht_whatif *w = whatif;
+
+	return w->pages[page].lack;
+}
+
 static bool is_outside(const struct spht_whatif *w, uint64_t ns)
 {
 	return ns < w->c->from || ns >= w->c->to;
@@ -28,6 +35,7 @@ static void run_step(struct spht_whatif *w, const struct spht_step *s, uint32_t 
 	if (w->parts.v)
 		spht_parts_step(&w->parts, s->t_exit, w->acc);
 	w->outside = is_outside(w, s->t_exit);
+	w->step = NULL;
 	if (step)
 		spht_w_advance(w, step - 1);
 	if (w->c->look)
@@ -97,6 +105,7 @@ static int whatif_init(struct spht_whatif *w)
 	w->pages = calloc(w->mmu.nr, sizeof(*w->pages));
 	w->state = calloc(w->nr_tables + 1u, sizeof(*w->state));
 	w->table_pages = calloc(w->nr_tables + 1u, sizeof(*w->table_pages));
+	w->table_region = calloc(w->nr_tables + 1u, sizeof(*w->table_region));
 	w->regions = calloc(c->shadow->regions.nr + 1u, sizeof(*w->regions));
 	w->vcpus = calloc(w->nr_vcpus + 1u, sizeof(*w->vcpus));
 	w->hstate = calloc(1, size + 1);
@@ -105,8 +114,12 @@ static int whatif_init(struct spht_whatif *w)
 		if (!w->since)
 			return -1;
 	}
-	if (!w->pages || !w->state || !w->table_pages || !w->regions || !w->vcpus || !w->hstate ||
-	    spht_helper_init(w) || spht_rules_init(w))
+	if (!w->pages || !w->state || !w->table_pages || !w->table_region || !w->regions ||
+	    !w->vcpus || !w->hstate || spht_helper_init(w) || spht_rules_init(w) ||
+	    spht_w_pages_init(w))
+		return -1;
+	w->verify = c->verify ? spht_verify_open(c->shadow) : NULL;
+	if (c->verify && !w->verify)
 		return -1;
 	if (h->init)
 		h->init(w->hstate, c->spec->params);
@@ -127,15 +140,18 @@ void spht_whatif_close(struct spht_whatif *w)
 	for (uint32_t i = 0; w->since && i < w->nr_tables; i++)
 		free(w->since[i]);
 	free(w->leads);
+	spht_w_pages_close(w);
 	free(w->pages);
 	free(w->since);
 	free(w->state);
 	free(w->table_pages);
+	free(w->table_region);
 	free(w->regions);
 	free(w->vcpus);
 	free(w->hstate);
 	spht_helper_close(w);
 	spht_rules_close(w);
+	spht_verify_close(w->verify);
 	spht_mmu_close(&w->mmu);
 	free(w);
 }
@@ -168,9 +184,14 @@ int spht_whatif_feed(struct spht_whatif *w, const struct spht_chunk *chunk, stru
 {
 	w->chunk = chunk;
 	w->next_change = w->next_drop = 0;
-	for (uint32_t i = 0; i < chunk->nr && !w->no_memory; i++)
-		run_step(w, &chunk->steps[i], chunk->first + i);
-	if (w->no_memory) {
+	for (uint32_t i = 0; i < chunk->nr && !w->no_memory; i++) {
+		const struct spht_step *s = &chunk->steps[i];
+
+		run_step(w, s, chunk->first + i);
+		spht_verify_step(w->verify, s, spht_w_dos(w, s), chunk->first + i, &w->mmu, lacking,
+				 w, &w->acc->broken);
+	}
+	if (w->no_memory || spht_verify_no_memory(w->verify)) {
 		no_memory(err);
 		return -1;
 	}
@@ -188,6 +209,7 @@ int spht_whatif_feed(struct spht_whatif *w, const struct spht_chunk *chunk, stru
 
 void spht_whatif_finish(struct spht_whatif *w)
 {
+	spht_verify_end(w->verify, w->c->observed, &w->acc->broken);
 	spht_helper_end(w);
 	spht_parts_finish(&w->parts, w->acc);
 	if (!w->c->spec->h->fault && !w->c->spec->h->foresee && !w->c->counterfactual)

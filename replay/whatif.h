@@ -11,6 +11,7 @@
 #include "replay/mmu.h"
 #include "replay/chunk.h"
 #include "replay/phase.h"
+#include "replay/housekeeping.h"
 
 /*
  * A what-if: the recording's exogenous events replayed against an MMU of its
@@ -44,7 +45,9 @@ struct spht_whatif_config {
 	const struct spht_kvm *kvm; /* whose rules hold here; NULL: the recording's */
 	/* The recording's KVM had another window or other rules: `none` may leave it. */
 	bool counterfactual;
+	uint32_t mmu_pages; /* limit of shadow pages, SPHT_UNLIMITED: none */
 	bool helper_prefetch;
+	bool verify; /* after each step: verify.h */
 	bool clock_real; /* recorded durations hold */
 	double guest_time_scale;
 	double cost_scale; /* real clock: recorded exits per exit of the profile's cost; else 1 */

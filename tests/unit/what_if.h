@@ -33,6 +33,7 @@ struct whatif {
 	struct spht_costs costs;
 	enum spht_legality legality;
 	unsigned int window; /* of KVM's prefetch */
+	uint32_t mmu_pages; /* limit of shadow pages, 0: none */
 	bool helper_prefetch, clock_real, bypass_guest_pf;
 	unsigned int helpers; /* 0: one */
 	bool helper_per_vcpu;
@@ -80,6 +81,8 @@ static inline struct spht_account run_spec(const struct whatif *w, const struct 
 		.costs = &w->costs,
 		.legality = w->legality,
 		.window = w->window,
+		.mmu_pages = w->mmu_pages,
+		.verify = true,
 		.helper_prefetch = w->helper_prefetch,
 		.clock_real = w->clock_real,
 		.guest_time_scale = w->scale,
