@@ -184,8 +184,8 @@ static void set_helper(struct profile *p, const struct figures *f)
 	profile_set(p, "helper_poll_ns", cost_value(&f->read),
 		    "helper_read_ns as measured here, one read after the other");
 	profile_set(p, "first_use_ns", use > 0 ? use : 0,
-		    "measured: first use of an entry that came along %.0f ns, a later one that "
-		    "needs the hardware's walk too %.0f ns (7 in a row, per page); %s",
+		    "measured: first use of an entry that came along %.0f ns, a later one, "
+		    "after more pages than a TLB holds, %.0f ns (7 in a row, per page); %s",
 		    cost_value(&c[FAULT_FIRST]), cost_value(&c[FAULT_AGAIN]), f->where);
 }
 
