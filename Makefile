@@ -9,6 +9,7 @@
 # make check-mutations  break the rules of the model one by one: does a test fail each time
 # make format-check does every C file look as .clang-format wants it
 # make bench        sizes and speeds against trace-cmd and libtracecmd
+# make tables       tables of docs/evidence.md; TABLES='bounds FILE...' for another one
 # make install, uninstall, clean
 #
 # V=1 shows commands, WERROR=1 makes warnings errors, BUILD=dir builds elsewhere,
@@ -339,6 +340,10 @@ format-check:
 bench: all tools
 	@BUILD='$(BUILD)' scripts/bench $(BENCH)
 
+TABLES ?= fidelity $(wildcard traces/samples/*.spht)
+tables: programs
+	@BUILD='$(BUILD)' scripts/tables $(TABLES)
+
 install: all
 	$(INSTALL) -d $(DESTDIR)$(bindir) $(DESTDIR)$(mandir)/man1 $(DESTDIR)$(mandir)/man5 \
 		$(DESTDIR)$(includedir)/spht
@@ -362,7 +367,7 @@ clean:
 
 FORCE:
 .PHONY: all programs tools unit have-libs demo demo-run check check-run check-live check-asan \
-	check-mutations format-check lab check-lab bench install uninstall clean FORCE
+	check-mutations format-check lab check-lab bench tables install uninstall clean FORCE
 
 -include $(patsubst %.c,$(BUILD)/%.d,$(TRACES_SRCS) $(TRACE_TOOL_SRCS) $(REPLAY_LIB_SRCS) \
 	$(REPLAY_SRCS) $(CALIBRATE_SRCS) $(RECORD_SRCS) $(HEURISTIC_SRCS) $(UNIT_TESTS) $(UNIT_LIB_SRCS) \

@@ -10,7 +10,7 @@
 
 /* report: counters -> CSV, JSON, text.  No arithmetic beyond ratios. */
 
-#define SPHT_CSV_SCHEMA "1"
+#define SPHT_CSV_SCHEMA "2"
 #define SPHT_MAX_FIELDS 128
 
 enum spht_field_kind { SPHT_FIELD_EMPTY, SPHT_FIELD_TEXT, SPHT_FIELD_COUNT, SPHT_FIELD_REAL };
