@@ -302,6 +302,44 @@ static void entries_of_a_guest_that_does_not_page_are_told_apart(void **unused)
 	rig_close(&r);
 }
 
+/* Linux 5.10 prints the address and the guest's level with spte_requested. */
+static void level_of_an_entry_is_its_own_not_the_one_requested(void **unused)
+{
+	uint32_t page;
+	struct rig r;
+
+	(void)unused;
+	rig_open(&r);
+	first_fault(&r);
+	walk_large(&r, VPN(3, 5), U, DIRTY);
+	put(&r, ev_requested(VPN(3, 5), 2));
+	put(&r, ev_created(0x400, ROLE_DIRECT(7)));
+	put(&r, ev_set(0x405, SPTE_W(0x405), SPTEP(0x9500, 5), 1));
+	end(&r);
+	assert_int_equal(last_step(&r)->leaf_level, 1);
+	page = spht_shadow_page(spht_observed_shadow(r.o), 0x400, ROLE_DIRECT(7));
+	assert_int_equal(last_step(&r)->page, page);
+	assert_true(spht_mmu_present(spht_observed_mmu(r.o), page, 5));
+	assert_int_equal(r.fid->role_mismatch, 0);
+	rig_close(&r);
+}
+
+/* What is not modelled */
+
+static void shadow_page_of_a_nested_guest_is_refused(void **unused)
+{
+	struct rig r;
+
+	(void)unused;
+	rig_open(&r);
+	first_fault(&r);
+	put(&r, ev_exit_svm(SVM_CR3, 0, 0, 0));
+	put(&r, ev_created(0x500, ROLE(4) | 1u << 17));
+	assert_int_equal(feed_raw(&r.f, ev_entry(0)), -1);
+	assert_non_null(strstr(r.f.err.text, "nested guest"));
+	rig_close(&r);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -319,6 +357,8 @@ int main(void)
 		cmocka_unit_test(limit_is_one_of_entries_of_a_level),
 		cmocka_unit_test(drop_of_too_many_entries_reaches_the_what_ifs_after_the_step),
 		cmocka_unit_test(entries_of_a_guest_that_does_not_page_are_told_apart),
+		cmocka_unit_test(level_of_an_entry_is_its_own_not_the_one_requested),
+		cmocka_unit_test(shadow_page_of_a_nested_guest_is_refused),
 	};
 
 	return cmocka_run_group_tests_name("entries", tests, NULL, NULL);
