@@ -88,6 +88,32 @@ while read -r column; do
 done <"$T/columns" >"$T/bad"
 check "every column of spht-replay's table stands in docs/metrics.md" none "$T/bad"
 
+# The table of traps: the rows, and tests that exist.
+awk '/^## The traps/ { on = 1; next } /^## / { on = 0 } on && /^\| [0-9]/' docs/model.md >"$T/traps"
+seq 1 42 >"$T/numbers"
+cut -d' ' -f2 "$T/traps" >"$T/have"
+check "docs/model.md tells of all 42 traps" cmp "$T/have" "$T/numbers"
+awk -F'|' '{ gsub(/ /, "", $4) } $4 !~ /^(done|partly|no)$/ || ($4 != "no" && $6 !~ /[a-z]/)' \
+	"$T/traps" >"$T/bad"
+check "each is done, partly done or not, and has a test unless it is not" none "$T/bad"
+# A file, then names in it; or a script by itself.
+awk -F'|' '{
+	n = split($6, word, /[ ;]+/)
+	for (i = 1; i <= n; i++)
+		if (word[i] ~ /:$/)
+			file = "unit/" substr(word[i], 1, length(word[i]) - 1)
+		else if (word[i] != "")
+			print (word[i] ~ "/" ? word[i] : file " " word[i])
+}' "$T/traps" >"$T/tests"
+while read -r file name; do
+	if [ -n "$name" ]; then
+		grep -qs "^static void $name(void" "tests/$file"
+	else
+		test -x "tests/$file"
+	fi || echo "$file $name"
+done <"$T/tests" >"$T/bad"
+check "the tests that it names exist" none "$T/bad"
+
 # The commands in the README's ```sh blocks, one a line, continued lines joined.
 awk '/^```sh$/ { on = 1; next } /^```/ { on = 0 } on' README.md |
 	sed -e ':a' -e '/\\$/{N;s/\\\n//;ba' -e '}' -e 's/^[[:space:]]*//' -e 's/^\$ //' |
