@@ -88,6 +88,31 @@ while read -r column; do
 done <"$T/columns" >"$T/bad"
 check "every column of spht-replay's table stands in docs/metrics.md" none "$T/bad"
 
+# Members of the JSON and columns of intervals, from a recording that has all of them.
+members()
+{
+	"$SPHT_MKTRACE" -o "$T/all.spht" tests/data/replay-golden.txt &&
+		"$SPHT_REPLAY" --heuristic=window --json="$T/all.json" --intervals="$T/all.csv" \
+			--quiet "$T/all.spht" || return 1
+	head -n 1 "$T/all.csv" | tr , '\n'
+	python3 -c '
+import json, sys
+def names(value, outer=""):
+    for item in value if isinstance(value, list) else []:
+        names(item)
+    for name, inner in value.items() if isinstance(value, dict) else []:
+        print("CLASS_pP_BELIEF" if outer == "p_bit" else name)
+        names(inner, name)
+names(json.load(open(sys.argv[1])))' "$T/all.json"
+}
+check "members of the JSON and columns of intervals are found" members
+sort -u "$T/out" >"$T/members"
+has "  inner ones too" "$T/members" '^beside_guest$'
+while read -r member; do
+	grep -qw "$member" docs/metrics.md || echo "$member"
+done <"$T/members" >"$T/bad"
+check "every one of them stands in docs/metrics.md" none "$T/bad"
+
 # The table of traps: the rows, and tests that exist.
 awk '/^## The traps/ { on = 1; next } /^## / { on = 0 } on && /^\| [0-9]/' docs/model.md >"$T/traps"
 seq 1 42 >"$T/numbers"
