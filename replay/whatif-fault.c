@@ -448,6 +448,7 @@ bool spht_w_fault(struct spht_whatif *w, const struct spht_step *s, uint32_t ste
 	learn_region(w, s);
 	if (w->asked) {
 		spht_rules_count(w, s);
+		spht_w_take_lock(w, s);
 		fault_still_happens(w, s, step);
 		return false;
 	}
