@@ -28,7 +28,8 @@ int spht_helper_init(struct spht_whatif *w)
 	for (uint32_t i = 0; i < w->nr_teams; i++)
 		if (team_init(&w->teams[i], per_vcpu ? 1 : w->c->helpers))
 			return -1;
-	return spht_request_init(w);
+	spht_request_init(w);
+	return 0;
 }
 
 void spht_helper_close(struct spht_whatif *w)
@@ -273,23 +274,28 @@ static uint64_t start_of(const struct spht_whatif *w, const struct spht_worker *
 	return k->start_ns + pace > start && k->start_ns ? k->start_ns + pace : start;
 }
 
-/* The worker of @t with the earliest thing to do, and when; NULL: nothing to do. */
-static struct spht_worker *next_worker(struct spht_whatif *w, struct spht_team *t, uint64_t *when)
+/* The worker of all teams with the earliest thing to do, and when; NULL: nothing to do. */
+static struct spht_worker *next_worker(struct spht_whatif *w, struct spht_team **team,
+				       uint64_t *when)
 {
-	const struct spht_request *q = spht_request_first(t);
 	struct spht_worker *best = NULL;
 
-	for (uint32_t i = 0; i < t->nr_workers; i++) {
-		struct spht_worker *k = &t->workers[i];
-		uint64_t ns;
+	for (uint32_t t = 0; t < w->nr_teams; t++) {
+		const struct spht_request *q = spht_request_first(&w->teams[t]);
 
-		if (!k->work && !q)
-			continue;
-		ns = k->work ? k->next_ns : start_of(w, k, q);
-		if (best && ns >= *when)
-			continue;
-		best = k;
-		*when = ns;
+		for (uint32_t i = 0; i < w->teams[t].nr_workers; i++) {
+			struct spht_worker *k = &w->teams[t].workers[i];
+			uint64_t ns;
+
+			if (!k->work && !q)
+				continue;
+			ns = k->work ? k->next_ns : start_of(w, k, q);
+			if (best && ns >= *when)
+				continue;
+			best = k;
+			*team = &w->teams[t];
+			*when = ns;
+		}
 	}
 	return best;
 }
@@ -314,15 +320,17 @@ static void run_worker(struct spht_whatif *w, struct spht_team *t, struct spht_w
 	}
 }
 
-void spht_helper_run(struct spht_whatif *w, uint32_t vcpu, uint64_t ns)
+/* A helper works also while its own vCPU does not exit: what it builds is there for all. */
+void spht_helper_run(struct spht_whatif *w, uint64_t ns)
 {
-	struct spht_team *t = &w->teams[vcpu % w->nr_teams];
+	struct spht_team *t = NULL;
 	struct spht_worker *k;
 	uint64_t when = 0;
 
-	while ((k = next_worker(w, t, &when)) && when <= ns)
+	while ((k = next_worker(w, &t, &when)) && when <= ns)
 		run_worker(w, t, k, when);
-	spht_request_expire(w, t, ns);
+	for (uint32_t i = 0; i < w->nr_teams; i++)
+		spht_request_expire(w, &w->teams[i], ns);
 }
 
 void spht_helper_release(struct spht_whatif *w, uint64_t ns)

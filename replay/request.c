@@ -14,13 +14,29 @@ static struct spht_request *at(const struct spht_ring *r, uint32_t i)
 	return &r->v[(r->head + i) & (r->cap - 1)];
 }
 
-static int ring_init(struct spht_ring *r, uint64_t limit)
+/*
+ * Cancelled requests keep their place until they reach the head, so there are more
+ * places than @limit.  Most queues are short: room is made as it is needed.
+ */
+static bool ring_has_room(struct spht_ring *r, uint64_t limit)
 {
-	/* Cancelled requests keep their place until they reach the head. */
-	for (r->cap = 16; r->cap < limit * 4 + 16; r->cap *= 2)
-		;
-	r->v = malloc(r->cap * sizeof(*r->v));
-	return r->v ? 0 : -1;
+	uint32_t cap = r->cap ? 2 * r->cap : 16;
+	struct spht_request *v;
+
+	if (r->len < r->cap)
+		return true;
+	if (r->cap >= 4 * limit + 16)
+		return false;
+	v = malloc(cap * sizeof(*v));
+	if (!v)
+		return false;
+	for (uint32_t i = 0; i < r->len; i++)
+		v[i] = *at(r, i);
+	free(r->v);
+	r->v = v;
+	r->head = 0;
+	r->cap = cap;
+	return true;
 }
 
 /* Dead ones at the head take no place. */
@@ -34,16 +50,16 @@ static void ring_trim(struct spht_ring *r)
 
 static bool ring_push(struct spht_ring *r, const struct spht_request *q, uint64_t limit)
 {
-	if (r->live >= limit || r->len == r->cap)
+	if (r->live >= limit || !ring_has_room(r, limit))
 		return false;
 	*at(r, r->len++) = *q;
 	r->live++;
 	return true;
 }
 
-static bool ring_push_first(struct spht_ring *r, const struct spht_request *q)
+static bool ring_push_first(struct spht_ring *r, const struct spht_request *q, uint64_t limit)
 {
-	if (r->len == r->cap)
+	if (!ring_has_room(r, limit))
 		return false;
 	r->head = (r->head - 1) & (r->cap - 1);
 	r->len++;
@@ -144,15 +160,10 @@ static void watch(struct spht_host *host, uint64_t space, uint64_t vpn)
 	ask_and_tell(host, space, vpn, true);
 }
 
-int spht_request_init(struct spht_whatif *w)
+void spht_request_init(struct spht_whatif *w)
 {
-	for (uint32_t i = 0; i < w->nr_teams; i++)
-		if (ring_init(&w->teams[i].queue, w->c->costs->queue_limit) ||
-		    ring_init(&w->teams[i].watched, w->c->costs->queue_limit))
-			return -1;
 	w->host.request = request;
 	w->host.watch = watch;
-	return 0;
 }
 
 void spht_request_close(struct spht_whatif *w)
@@ -298,7 +309,7 @@ void spht_request_appeared(struct spht_whatif *w, uint32_t page, unsigned int in
 		r.dead = false;
 		r.awake = true;
 		r.t_ns = seen;
-		if (ring_push_first(&t->queue, &r))
+		if (ring_push_first(&t->queue, &r, w->c->costs->queue_limit))
 			spht_bit_set(w->pages[page].queued, index);
 		else
 			spht_w_book(w, r.outside)->queue_full++;

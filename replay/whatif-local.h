@@ -231,7 +231,7 @@ void spht_w_unuse(struct spht_whatif *w, uint32_t page, unsigned int index);
 /* Everything of the guest's and of silent drops that took effect up to and with step @step. */
 void spht_w_advance(struct spht_whatif *w, uint32_t step);
 /* Entries that the guest stored in the gap before this exit, a lead time ago. */
-void spht_w_advance_leads(struct spht_whatif *w, const struct spht_step *s);
+void spht_w_advance_leads(struct spht_whatif *w);
 /* The recording lost events: no belief holds. */
 void spht_w_lose(struct spht_whatif *w);
 /* Charges for an entry that is read-only here and writable in the recording. */
@@ -287,7 +287,7 @@ void spht_w_take_lock(struct spht_whatif *w, const struct spht_step *s);
 void spht_w_leave(struct spht_whatif *w, const struct spht_step *s, bool avoided);
 
 /* request.c */
-int spht_request_init(struct spht_whatif *w);
+void spht_request_init(struct spht_whatif *w);
 void spht_request_close(struct spht_whatif *w);
 /* The request for (@page, @index), if one waits or is watched, is told @outcome and counted. */
 void spht_request_demand(struct spht_whatif *w, uint32_t page, unsigned int index);
@@ -377,8 +377,8 @@ static inline void spht_w_touched(struct spht_whatif *w, uint32_t page)
 
 /* helper.c */
 int spht_helper_init(struct spht_whatif *w);
-/* Lets the helpers of @vcpu work until virtual time @ns. */
-void spht_helper_run(struct spht_whatif *w, uint32_t vcpu, uint64_t ns);
+/* Lets all helpers work until virtual time @ns, in the order of what they do. */
+void spht_helper_run(struct spht_whatif *w, uint64_t ns);
 /* Lets the one that holds mmu_lock at @ns finish what it does under it. */
 void spht_helper_release(struct spht_whatif *w, uint64_t ns);
 /* The demand fault came first: what becomes of a request for the entry. */

@@ -80,7 +80,7 @@ void spht_w_take_lock(struct spht_whatif *w, const struct spht_step *s)
 
 	if (!hold)
 		return;
-	spht_helper_run(w, s->vcpu, want);
+	spht_helper_run(w, want);
 	spht_helper_release(w, want);
 	from = spht_lock_take(&w->lock, want, hold);
 	spht_w_book(w, w->outside)->lock_wait_ns += from - want;

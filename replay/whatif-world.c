@@ -200,7 +200,7 @@ void spht_w_advance(struct spht_whatif *w, uint32_t step)
  * that every run of every heuristic sees the same ones.  What it maps around the
  * page comes with it.
  */
-void spht_w_advance_leads(struct spht_whatif *w, const struct spht_step *s)
+void spht_w_advance_leads(struct spht_whatif *w)
 {
 	uint64_t begin = w->gap_ns, lead;
 	double u;
@@ -210,7 +210,7 @@ void spht_w_advance_leads(struct spht_whatif *w, const struct spht_step *s)
 	u = 0.6180339887498949 * (double)++w->lead_count;
 	lead = spht_costs_lead(w->c->costs, u - (double)(uint64_t)u);
 	w->changed_ns = w->now_ns > begin + lead ? w->now_ns - lead : begin;
-	spht_helper_run(w, s->vcpu, w->changed_ns);
+	spht_helper_run(w, w->changed_ns);
 	for (size_t i = 0; i < w->nr_leads; i++)
 		guest_change(w, &w->leads[i]);
 	w->nr_leads = 0;

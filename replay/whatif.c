@@ -10,9 +10,8 @@ static void lose(struct spht_whatif *w, uint64_t ns)
 	const struct spht_step *l = w->last;
 
 	if (l && ns > l->t_exit + l->window_ns)
-		spht_helper_run(w, l->vcpu,
-				w->vcpus[l->vcpu].now_ns +
-					spht_w_scaled(w, ns - l->t_exit - l->window_ns));
+		spht_helper_run(w, w->vcpus[l->vcpu].now_ns +
+					   spht_w_scaled(w, ns - l->t_exit - l->window_ns));
 	spht_w_lose(w);
 }
 
@@ -52,8 +51,8 @@ static void run_step(struct spht_whatif *w, const struct spht_step *s, uint32_t 
 	}
 	w->last = s;
 	spht_w_come_to(w, s);
-	spht_w_advance_leads(w, s);
-	spht_helper_run(w, s->vcpu, w->now_ns);
+	spht_w_advance_leads(w);
+	spht_helper_run(w, w->now_ns);
 	if (w->c->look)
 		spht_w_look_fault(w, s, step);
 	spht_w_exogenous(w, s, step, false);

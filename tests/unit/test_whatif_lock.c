@@ -423,6 +423,43 @@ static void what_one_vcpus_helper_has_in_hand_is_a_duplicate_to_the_other(void *
 	rig_close(&r);
 }
 
+/* vCPU 0 asked for it and does not exit again before vCPU 1 comes to the page. */
+static void helper_works_while_its_own_vcpu_is_away(void **unused)
+{
+	static const struct script other[] = {{VPN(1, 1), VPN(1, 10)}, {0, 0}};
+	struct rig r;
+	struct whatif w;
+	struct spht_account a;
+
+	(void)unused;
+	two_faults(&r, 0);
+	guest_runs(&r, LONG_NS);
+	hidden(&r, VPN(1, 10), U, page_pte(10), SPTE_W(0x70a)); /* still on vCPU 1 */
+	w = locked(&r);
+	w.helper_per_vcpu = true;
+	a = run_script(&w, other, OPTIMISTIC);
+	assert_int_equal(a.used_timely, 1);
+	assert_int_equal(a.cancelled_demand, 0);
+	rig_close(&r);
+}
+
+static void vcpus_wait_for_each_other_under_all_rules(void **unused)
+{
+	struct spht_account a;
+	struct whatif w;
+	struct rig r;
+
+	(void)unused;
+	two_faults(&r, 0);
+	w = locked(&r);
+	for (w.rules = SPHT_RULES_ALL; w.rules > SPHT_RULES_NAIVE; w.rules--) {
+		a = run(&w, "none", INFERRED);
+		assert_int_equal(a.lock_wait_ns, HELD);
+		assert_int_equal(a.helped_ns, a.base_ns);
+	}
+	rig_close(&r);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -440,6 +477,8 @@ int main(void)
 		cmocka_unit_test(several_prepare_at_once_and_install_one_after_the_other),
 		cmocka_unit_test(pace_is_from_the_start_of_a_build_to_the_next),
 		cmocka_unit_test(helper_of_a_vcpu_has_a_queue_of_its_own),
+		cmocka_unit_test(helper_works_while_its_own_vcpu_is_away),
+		cmocka_unit_test(vcpus_wait_for_each_other_under_all_rules),
 		cmocka_unit_test(what_one_vcpus_helper_has_in_hand_is_a_duplicate_to_the_other),
 	};
 
