@@ -113,18 +113,15 @@ static void fault_happens(struct spht_whatif *w, const struct spht_step *s, uint
 		prefetches |= d->kind == SPHT_DO_PREFETCH || d->kind == SPHT_DO_SET;
 		if (d->kind == SPHT_DO_PREFETCH && in_group(w, s, d))
 			continue;
-		if (d->kind == SPHT_DO_PREFETCH)
-			spht_w_made_by_kvm(w, d);
-		else if (d->kind != SPHT_DO_SET)
+		if (d->kind != SPHT_DO_PREFETCH && d->kind != SPHT_DO_SET)
 			continue;
+		spht_w_made_by_kvm(w, d);
 		if (!w->mmu.pages[d->page].exists)
 			spht_w_create(w, d->page, step);
 		if (s->leaf_level > 1)
 			spht_mmu_set_any(&w->mmu, d->page, d->index, d->writable);
 		else
 			spht_mmu_set(&w->mmu, d->page, d->index, d->writable);
-		spht_bit_clear(w->pages[d->page].lack, d->index);
-		spht_w_no_extra(&w->pages[d->page], d->index);
 	}
 	if (!(s->flags & SPHT_STEP_HAS_LEAF) || !(s->flags & SPHT_STEP_REQUESTED))
 		return;
@@ -184,7 +181,9 @@ static void use_entry(struct spht_whatif *w, const struct spht_step *s)
 	} else {
 		here->avoided_side++;
 	}
+	/* The recording has it as well from now on. */
 	spht_w_disown(p, s->index);
+	spht_w_no_extra(p, s->index);
 }
 
 /* What the recording's prefetch set here and the what-if has already is KVM's own from now on. */
