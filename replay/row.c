@@ -205,8 +205,7 @@ static void fill_books(struct spht_row *r, const struct spht_recording *rec,
 	count(r, "used_weak", a->used_weak);
 	count(r, "use_unknown", a->use_unknown);
 	count(r, "zapped_unused", a->zapped_unused);
-	/* Recycling is replayed, not recomputed: nothing is evicted by the helper yet. */
-	empty(r, "evicted_unused");
+	count(r, "evicted_unused", a->evicted_unused);
 	count(r, "lost_epoch", a->lost_epoch);
 	count(r, "resident_unused", a->resident_unused);
 	if (spht_roi_given(&rec->roi))

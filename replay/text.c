@@ -304,7 +304,7 @@ void spht_text_result(FILE *out, const struct spht_recording *rec,
 		" late, %" PRIu64 " too weak, %" PRIu64 " use not visible, %" PRIu64
 		" zapped, %" PRIu64 " unused\n",
 		a->built, a->used_timely, a->used_late, a->used_weak, a->use_unknown,
-		a->zapped_unused, a->lost_epoch + a->resident_unused);
+		a->zapped_unused + a->evicted_unused, a->lost_epoch + a->resident_unused);
 	if (rec->stats.has_exits)
 		fprintf(out, "  helper            %.3f s busy\n", (double)a->helper_busy_ns / 1e9);
 }

@@ -203,6 +203,10 @@ check "they replay with --legality=present" replay present --legality=present
 check "every identity holds there" identities present.csv
 check "they replay without the helper's prefetch" replay bare --helper-prefetch=0
 check "every identity holds there" identities bare.csv
+check "they replay where KVM has room for few shadow pages" replay few --mmu-pages=64
+check "every identity holds there" identities few.csv
+cells few.csv evicted_unused >got
+has "  and what is evicted to make room is counted" got '^[1-9]'
 
 # The worlds' books stand in the same order of columns, and the bounds do not depend on them.
 for world in one strict optimistic; do
