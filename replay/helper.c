@@ -165,7 +165,9 @@ static uint64_t *refusal(struct spht_whatif *w, const struct spht_request *q,
 	if (!r)
 		return &book->unknown;
 	st = spht_w_state(w, r->table, q->index);
-	if (spht_w_reaches(w, r->path, r->page, r->leaf_level, q->index, q->vpn))
+	/* Where its table was not known when it was asked for, another one may be before it. */
+	if (spht_bit(w->pages[r->page].queued, q->index) ||
+	    spht_w_reaches(w, r->path, r->page, r->leaf_level, q->index, q->vpn))
 		return &book->duplicate;
 	if (!(st & SPHT_GPTE_DECIDED))
 		return &book->unknown;
@@ -177,6 +179,7 @@ static bool may_watch(const struct spht_whatif *w, const struct spht_request *q,
 		      const struct spht_wregion *r)
 {
 	return q->watch && r && w->c->costs->helper_watch_ns &&
+	       !spht_bit(w->pages[r->page].queued, q->index) &&
 	       !(spht_w_state(w, r->table, q->index) & SPHT_GPTE_PRESENT) &&
 	       !spht_w_reaches(w, r->path, r->page, r->leaf_level, q->index, q->vpn);
 }

@@ -5,6 +5,9 @@
 #include "replay/pool.h"
 #include "replay/run.h"
 
+/* 18 years: far from where 64 bits of nanoseconds and their flags end. */
+#define MAX_VIRTUAL_NS (double)(1ull << 59)
+
 /* One what-if. */
 struct job {
 	const struct spht_spec *spec;
@@ -315,6 +318,17 @@ int spht_run(struct spht_recording *recording, const struct spht_run_options *op
 			       "%zu results by %u intervals are too many; take longer intervals or "
 			       "fewer heuristics",
 			       rows, recording->phases.nr);
+		goto out;
+	}
+	for (unsigned int i = 0; i < opt->nr_scales; i++) {
+		double ns = (double)(recording->stats.t_last - recording->stats.t_first);
+
+		if (ns * opt->scales[i] < MAX_VIRTUAL_NS)
+			continue;
+		spht_error_set(err,
+			       "%.3f s of recording times %g are more than virtual time can hold; "
+			       "take a smaller --guest-time-scale",
+			       ns / 1e9, opt->scales[i]);
 		goto out;
 	}
 	if (!res || !jobs || spht_spec_parse(&oracle, "oracle", err) ||

@@ -422,6 +422,7 @@ static void fault_is_spared(struct spht_whatif *w, const struct spht_step *s, ui
 	keep_prefetched(w, s);
 	if (granted)
 		oracle_neighbours(w, s);
+	w->changed_ns = w->now_ns;
 	spht_w_advance(w, step);
 	if (granted) {
 		oracle_neighbours(w, s);
