@@ -101,6 +101,34 @@ static inline struct spht_event ev_zap_unsync(uint64_t gfn, uint32_t role)
 	return e;
 }
 
+/* Recycling: so many pages at most, and gfns of pages made in bulk. */
+#define LIMIT 64u
+#define MANY  0x1000u
+
+/* Root, L3, L2 and one table; then as many as leave @avail free. */
+static inline void open_full(struct rig *r, uint32_t limit, unsigned int avail)
+{
+	rig_open_raw(r, 8);
+	spht_observed_set_limit(r->o, limit);
+	load_cr3(r, SIM_ROOT_GFN, true);
+	first_fault(r);
+	make_pages(r, MANY, LIMIT - avail - 4);
+}
+
+/* The first fault in region B finds too few pages free. */
+static inline void fault_that_recycles(struct rig *r, unsigned int nr)
+{
+	begin_b(r, 0, U, PTE(0x800, DIRTY));
+	put(r, ev_zap(SIM_L3_GFN, ROLE(3)));
+	put(r, ev_zap(SIM_L2_GFN, ROLE(2)));
+	put(r, ev_zap(TABLE_GFN + 1, ROLE(1)));
+	zap_pages(r, MANY, nr - 3);
+	put(r, ev_created(SIM_L3_GFN, ROLE(3)));
+	put(r, ev_created(L2B_GFN, ROLE(2)));
+	put(r, ev_created(TABLE_B, ROLE(1)));
+	finish_b(r, 0, SPTE_W(0x800));
+}
+
 static inline void assert_zaps(const struct rig *r, enum spht_zap_cause cause, unsigned int both,
 			       unsigned int derived_only, unsigned int recorded_only)
 {

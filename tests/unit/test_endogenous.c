@@ -227,33 +227,6 @@ static void synced_page_stays_when_the_table_above_it_goes(void **unused)
 
 /* Recycling */
 
-#define LIMIT 64u
-#define MANY  0x1000u /* gfns of pages made in bulk */
-
-/* Root, L3, L2 and one table; then as many as leave @avail free. */
-static void open_full(struct rig *r, uint32_t limit, unsigned int avail)
-{
-	rig_open_raw(r, 8);
-	spht_observed_set_limit(r->o, limit);
-	load_cr3(r, SIM_ROOT_GFN, true);
-	first_fault(r);
-	make_pages(r, MANY, LIMIT - avail - 4);
-}
-
-/* The first fault in region B finds too few pages free. */
-static void fault_that_recycles(struct rig *r, unsigned int nr)
-{
-	begin_b(r, 0, U, PTE(0x800, DIRTY));
-	put(r, ev_zap(SIM_L3_GFN, ROLE(3)));
-	put(r, ev_zap(SIM_L2_GFN, ROLE(2)));
-	put(r, ev_zap(TABLE_GFN + 1, ROLE(1)));
-	zap_pages(r, MANY, nr - 3);
-	put(r, ev_created(SIM_L3_GFN, ROLE(3)));
-	put(r, ev_created(L2B_GFN, ROLE(2)));
-	put(r, ev_created(TABLE_B, ROLE(1)));
-	finish_b(r, 0, SPTE_W(0x800));
-}
-
 static void oldest_pages_but_no_root_make_room_for_a_fetch(void **unused)
 {
 	struct rig r;

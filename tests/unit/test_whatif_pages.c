@@ -103,6 +103,42 @@ static void fetch_that_is_spared_does_not_start_the_count_of_stores_again(void *
 	rig_close(&r);
 }
 
+/* A fault recycles 21 pages, and an entry of one of them is used again. */
+static struct whatif use_after_recycling(struct rig *r)
+{
+	open_full(r, LIMIT, 4);
+	fault_that_recycles(r, 21);
+	begin(r, VPN(1, 0), U, page_pte(0));
+	put(r, ev_created(SIM_L2_GFN, ROLE(2)));
+	put(r, ev_created(TABLE_GFN + 1, ROLE(1)));
+	put(r, ev_requested(0x700, 1));
+	set(r, VPN(1, 0), SPTE_W(0x700));
+	end(r);
+	return whatif_of(r, 8);
+}
+
+static void what_is_kept_of_a_page_that_the_recording_recycled_avoids_no_fault(void **unused)
+{
+	static const struct script nothing[] = {{0, 0}};
+	struct rig r;
+	struct whatif w = use_after_recycling(&r);
+	struct spht_account a;
+
+	(void)unused;
+	w.mmu_pages = LIMIT;
+	a = run_script(&w, nothing, OPTIMISTIC);
+	assert_int_equal(a.kept_pages, 0);
+	assert_int_equal(a.remaining, 3);
+	/* The same without a limit: the entry is there, and nobody's merit. */
+	w.mmu_pages = SPHT_UNLIMITED;
+	a = run_script(&w, nothing, OPTIMISTIC);
+	assert_int_equal(a.kept_pages, 21);
+	assert_int_equal(a.kept_met, 1);
+	assert_int_equal(a.avoided_direct + a.avoided_side, 0);
+	assert_int_equal(a.remaining, 3);
+	rig_close(&r);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -110,6 +146,8 @@ int main(void)
 		cmocka_unit_test(
 			page_of_the_helpers_that_leaves_four_free_is_recycled_by_the_next_fetch),
 		cmocka_unit_test(fetch_that_is_spared_does_not_start_the_count_of_stores_again),
+		cmocka_unit_test(
+			what_is_kept_of_a_page_that_the_recording_recycled_avoids_no_fault),
 	};
 
 	return cmocka_run_group_tests_name("what-if: pages", tests, NULL, NULL);
