@@ -65,6 +65,42 @@ static void page_of_the_helpers_that_leaves_four_free_is_recycled_by_the_next_fe
 	rig_close(&r);
 }
 
+/* The same where a level-2 page is missing, too. */
+static struct whatif fetch_before_use_in_b(struct rig *r, uint32_t *pages)
+{
+	open_timed(r, 1);
+	begin_b(r, 0, U, 0);
+	put(r, ev_walker_error(U));
+	put(r, ev_inject(14, U));
+	end(r);
+	guest_runs(r, LONG_NS);
+	*pages = (uint32_t)spht_observed_mmu(r->o)->nr_existing;
+	hidden(r, VPN(1, 30), U, page_pte(30), SPTE_W(0x71e));
+	guest_runs(r, LONG_NS);
+	fault_b(r, 0, 2);
+	return whatif_of(r, 1);
+}
+
+static void pages_above_that_a_helper_makes_count_for_the_limit(void **unused)
+{
+	static const struct script for_b[] = {{VPN_B(0), VPN_B(0)}, {0, 0}};
+	struct spht_account a;
+
+	(void)unused;
+	for (unsigned int avail = 4; avail < 6; avail++) {
+		uint32_t pages;
+		struct rig r;
+		struct whatif w = fetch_before_use_in_b(&r, &pages);
+
+		w.mmu_pages = pages + 2 + avail;
+		a = run_script(&w, for_b, OPTIMISTIC);
+		assert_int_equal(a.pages_created, 2);
+		assert_int_equal(a.evicted_unused, avail < 5);
+		assert_int_equal(a.avoided_direct, avail >= 5);
+		rig_close(&r);
+	}
+}
+
 /* Two stores into an upper table, a fault through it, and a third store. */
 static struct whatif stores_around_a_fetch(struct rig *r)
 {
@@ -145,6 +181,7 @@ int main(void)
 		cmocka_unit_test(page_of_the_helpers_is_kept_while_five_are_free),
 		cmocka_unit_test(
 			page_of_the_helpers_that_leaves_four_free_is_recycled_by_the_next_fetch),
+		cmocka_unit_test(pages_above_that_a_helper_makes_count_for_the_limit),
 		cmocka_unit_test(fetch_that_is_spared_does_not_start_the_count_of_stores_again),
 		cmocka_unit_test(
 			what_is_kept_of_a_page_that_the_recording_recycled_avoids_no_fault),
