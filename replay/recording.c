@@ -343,6 +343,9 @@ static bool learn_limit(struct spht_recording *r)
 {
 	uint32_t seen = spht_observed_limit_seen(r->observed);
 
+	/* Around a gap a VM that ends looks like one that is short of pages. */
+	if (r->stats.lost_events || r->stats.lost_unknown)
+		return false;
 	if (r->mmu_pages != SPHT_UNLIMITED || !seen)
 		return false;
 	r->mmu_pages = seen;
