@@ -112,7 +112,23 @@ END
 has "  with its line" err 'line 1: expected'
 status 1 "no rule at all is refused" mutate </dev/null
 
+status 1 "-n sees what does not fit" mutate -n <<END
+gone | $head
+-sum -= i
++sum += i
+
+there, and nobody would notice | $head
+-One to ten
++Ten to one
+END
+has "  and says so" out 'DOES NOT FIT: its text is there 0 times'
+has "  it builds nothing: what fits passes" out '^1 passed, 1 failed$'
+
 check "the tree itself stays as it was" diff -r before toy
+
+# Who changes the sources hears at once that the list has to follow; whether the tests
+# notice is asked by make check-mutations.
+check "every rule of the list is in the sources" "$TOP/tests/mutate" -n
 
 sed -i 's/!= 55/!= 54/' toy/sum.c
 status 1 "a test that fails anyway proves nothing" mutate <<END
