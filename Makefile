@@ -80,7 +80,7 @@ REPLAY_LIB_SRCS := replay/heuristic_spec.c replay/thread.c replay/order.c replay
 	replay/observe.c replay/observe-ops.c replay/observe-sync.c replay/observe-rmap.c \
 	replay/housekeeping.c replay/insn.c replay/endogenous.c replay/resolve.c \
 	replay/check.c replay/account.c replay/costs.c replay/whatif.c replay/whatif-world.c \
-	replay/whatif-fault.c replay/whatif-time.c replay/request.c replay/helper.c \
+	replay/whatif-fault.c replay/whatif-tell.c replay/whatif-time.c replay/request.c replay/helper.c \
 	replay/whatif-rules.c replay/whatif-pages.c replay/verify.c replay/whatif-look.c replay/lock.c replay/curve.c replay/kvm.c \
 	replay/roi.c replay/kvmstats.c replay/phase.c replay/reading.c replay/recording.c \
 	replay/explain.c replay/story.c replay/pool.c replay/run.c replay/row.c replay/csv.c \

@@ -14,11 +14,13 @@
  * memory that the host allocates and zeroes: no globals, any number of copies
  * run at once.
  */
-#define SPHT_HEURISTIC_ABI 1
+#define SPHT_HEURISTIC_ABI 2
 
 /* Pages of a 2 MiB region: what one level-1 page table maps. */
 #define SPHT_REGION_SHIFT  9
 #define SPHT_REGION_PAGES  (1u << SPHT_REGION_SHIFT)
+/* Bits of a page number: the highest one parts the two canonical halves. */
+#define SPHT_VPN_BITS      36
 
 enum spht_fault_class {
 	SPHT_FAULT_GUEST, /* reflected into the guest: its own page table had no answer */
@@ -68,6 +70,23 @@ struct spht_prospect {
 	double loss;
 };
 
+/*
+ * An entry of the shadow table was taken away: its page was zapped, or KVM dropped it
+ * as it emulated a store or INVLPG.  What a sync drops in silence is not told: a
+ * recording shows it only once it is missed, and telling it then would tell the future.
+ */
+struct spht_zap {
+	uint64_t time_ns; /* end of the exit in which it happened */
+	uint64_t space, vpn;
+};
+
+/* What the helper finds in the shadow table. */
+enum spht_entry_state {
+	SPHT_ENTRY_ABSENT, /* no entry, or no table that the helper knows of */
+	SPHT_ENTRY_PRESENT, /* there; the guest is not known to have used it */
+	SPHT_ENTRY_USED, /* a helper built it and the guest used it: its accessed bit is set */
+};
+
 struct spht_host {
 	/*
 	 * Asks for the entry of (@space, @vpn).  May be called only from a
@@ -79,6 +98,11 @@ struct spht_host {
 	 * again until it is, for as long as the cost profile allows.
 	 */
 	void (*watch)(struct spht_host *host, uint64_t space, uint64_t vpn);
+	/*
+	 * Looks at the entry itself: enum spht_entry_state.  This is how a helper learns
+	 * that what it built was worth building: nobody tells it of exits that do not happen.
+	 */
+	uint8_t (*look)(struct spht_host *host, uint64_t space, uint64_t vpn);
 };
 
 static inline void spht_request(struct spht_host *host, uint64_t space, uint64_t vpn)
@@ -89,6 +113,23 @@ static inline void spht_request(struct spht_host *host, uint64_t space, uint64_t
 static inline void spht_watch(struct spht_host *host, uint64_t space, uint64_t vpn)
 {
 	host->watch(host, space, vpn);
+}
+
+static inline uint8_t spht_look(struct spht_host *host, uint64_t space, uint64_t vpn)
+{
+	return host->look(host, space, vpn);
+}
+
+/*
+ * @vpn + @delta, if it is a page that may be asked for after a fault on @vpn: another
+ * one, in its canonical half, and in its 2 MiB region unless @cross.
+ */
+static inline bool spht_vpn_add(uint64_t vpn, int64_t delta, bool cross, uint64_t *out)
+{
+	uint64_t to = vpn + (uint64_t)delta;
+
+	*out = to;
+	return delta && !((to ^ vpn) >> (cross ? SPHT_VPN_BITS - 1 : SPHT_REGION_SHIFT));
 }
 
 enum spht_param_type { SPHT_PARAM_INT, SPHT_PARAM_BOOL, SPHT_PARAM_CHOICE };
@@ -103,6 +144,38 @@ struct spht_param {
 	const char *const *choices; /* CHOICE: NULL-terminated names */
 	const char *help; /* one line; where the default comes from */
 };
+
+/*
+ * The parameter that most have: which classes of faults train and trigger.  A row of
+ * the table, with the index of its value: [ON] = SPHT_PARAM_ON.
+ */
+enum spht_on { SPHT_ON_HIDDEN, SPHT_ON_GUEST, SPHT_ON_BOTH };
+
+static const char *const spht_on_choices[]
+	__attribute__((unused)) = {"hidden", "guest", "both", NULL};
+
+#define SPHT_PARAM_ON \
+	{ \
+		"on", SPHT_PARAM_CHOICE, SPHT_ON_HIDDEN, SPHT_ON_HIDDEN, SPHT_ON_BOTH, false, "", \
+			spht_on_choices, \
+			"faults that train and trigger: hidden (with huge and ad), guest or " \
+			"both; default " \
+			"hidden: the shadow table's own misses" \
+	}
+
+static inline bool spht_is_on(const struct spht_fault *fault, int64_t on)
+{
+	switch (fault->cls) {
+	case SPHT_FAULT_GUEST:
+		return on != SPHT_ON_HIDDEN;
+	case SPHT_FAULT_HIDDEN:
+	case SPHT_FAULT_HUGE:
+	case SPHT_FAULT_AD:
+		return on != SPHT_ON_GUEST;
+	default:
+		return false;
+	}
+}
 
 /*
  * @params in every hook: one value per row of the parameter table, same order,
@@ -125,6 +198,9 @@ struct spht_heuristic {
 		      struct spht_host *host);
 	void (*outcome)(void *state, const int64_t *params, const struct spht_outcome *outcome,
 			struct spht_host *host);
+	/* An entry is gone. */
+	void (*zapped)(void *state, const int64_t *params, const struct spht_zap *zap,
+		       struct spht_host *host);
 	/* Oracle only: return true to have the entry built at once, at no cost. */
 	bool (*foresee)(void *state, const int64_t *params, const struct spht_prospect *prospect);
 };

@@ -24,18 +24,6 @@
 
 enum { ENTRIES, WAYS, DEGREE, DISTANCE, CONF_MAX, CONF_PCT, LONGEST, FOLLOW, CROSS, ON, NR };
 
-/* Which classes of faults trigger. */
-enum { ON_HIDDEN, ON_GUEST, ON_BOTH };
-
-#define HIDDEN     (1u << SPHT_FAULT_HIDDEN | 1u << SPHT_FAULT_HUGE | 1u << SPHT_FAULT_AD)
-#define GUEST      (1u << SPHT_FAULT_GUEST)
-
-/* Bit of the page number that parts the two canonical halves. */
-#define HALF_SHIFT 35
-
-static const char *const on_choices[] = {"hidden", "guest", "both", NULL};
-static const unsigned int on_classes[] = {HIDDEN, GUEST, HIDDEN | GUEST};
-
 static const struct spht_param stride_params[] = {
 	/* name, type, default, min, max, pow2, unit, choices, help */
 	[ENTRIES] = {"entries", SPHT_PARAM_INT, 64, 1, 65536, true, "entries", NULL,
@@ -57,9 +45,7 @@ static const struct spht_param stride_params[] = {
 	[CROSS] = {"cross", SPHT_PARAM_BOOL, 0, 0, 1, false, "", NULL,
 		   "1: may leave the fault's 2 MiB region; default 0: that takes a second page "
 		   "table"},
-	[ON] = {"on", SPHT_PARAM_CHOICE, ON_HIDDEN, ON_HIDDEN, ON_BOTH, false, "", on_choices,
-		"faults that trigger: hidden (with huge and ad), guest or both; default hidden: "
-		"the shadow table's own misses"},
+	[ON] = SPHT_PARAM_ON,
 };
 
 struct stride_entry {
@@ -126,11 +112,10 @@ static bool confident(const struct stride_entry *entry, const int64_t *params)
 static void stride_fault(void *state, const int64_t *params, const struct spht_fault *fault,
 			 struct spht_host *host)
 {
-	unsigned int shift = params[CROSS] ? HALF_SHIFT : SPHT_REGION_SHIFT;
 	struct stride_entry *entry;
 	int64_t delta;
 
-	if (!(on_classes[params[ON]] & 1u << fault->cls))
+	if (!spht_is_on(fault, params[ON]))
 		return;
 	entry = find(state, params, fault);
 	delta = (int64_t)(fault->vpn - entry->vpn);
@@ -149,10 +134,10 @@ static void stride_fault(void *state, const int64_t *params, const struct spht_f
 	if (!entry->asked)
 		return;
 	for (int64_t i = 1; i <= params[DEGREE]; i++) {
-		/* Beyond either end of its half an address wraps: other bits above the shift. */
-		uint64_t vpn = fault->vpn + entry->stride * (params[DISTANCE] + i);
+		uint64_t vpn;
 
-		if ((vpn ^ fault->vpn) >> shift)
+		if (!spht_vpn_add(fault->vpn, entry->stride * (params[DISTANCE] + i), params[CROSS],
+				  &vpn))
 			break;
 		spht_request(host, fault->space, vpn);
 	}

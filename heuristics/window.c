@@ -7,15 +7,6 @@
 
 enum { SIZE, ALIGN, ON, NR_PARAMS };
 
-/* Which classes of faults trigger. */
-enum { ON_HIDDEN, ON_GUEST, ON_BOTH };
-
-#define HIDDEN (1u << SPHT_FAULT_HIDDEN | 1u << SPHT_FAULT_HUGE | 1u << SPHT_FAULT_AD)
-#define GUEST  (1u << SPHT_FAULT_GUEST)
-
-static const char *const on_choices[] = {"hidden", "guest", "both", NULL};
-static const unsigned int on_classes[] = {HIDDEN, GUEST, HIDDEN | GUEST};
-
 static const struct spht_param window_params[] = {
 	/* name, type, default, min, max, pow2, unit, choices, help */
 	[SIZE] = {"size", SPHT_PARAM_INT, 16, 2, SPHT_REGION_PAGES, true, "pages", NULL,
@@ -23,9 +14,7 @@ static const struct spht_param window_params[] = {
 	[ALIGN] = {"align", SPHT_PARAM_BOOL, 1, 0, 1, false, "", NULL,
 		   "1: the aligned window around the fault, as both kernels do (default); 0: the "
 		   "size-1 pages after it"},
-	[ON] = {"on", SPHT_PARAM_CHOICE, ON_HIDDEN, ON_HIDDEN, ON_BOTH, false, "", on_choices,
-		"faults that trigger: hidden (with huge and ad), guest or both; default hidden: "
-		"where KVM itself prefetches"},
+	[ON] = SPHT_PARAM_ON,
 };
 
 static void window_fault(void *state, const int64_t *params, const struct spht_fault *fault,
@@ -37,7 +26,7 @@ static void window_fault(void *state, const int64_t *params, const struct spht_f
 	uint64_t end = first + size;
 
 	(void)state;
-	if (!(on_classes[params[ON]] & 1u << fault->cls))
+	if (!spht_is_on(fault, params[ON]))
 		return;
 	/* Only an unaligned window can reach past the page table of the fault. */
 	if (end > region_end)

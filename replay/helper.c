@@ -29,6 +29,7 @@ int spht_helper_init(struct spht_whatif *w)
 		if (team_init(&w->teams[i], per_vcpu ? 1 : w->c->helpers))
 			return -1;
 	spht_request_init(w);
+	spht_tell_init(w);
 	return 0;
 }
 
@@ -62,6 +63,8 @@ static void build_neighbours(struct spht_whatif *w, const struct spht_wregion *r
 			continue;
 		spht_mmu_set(&w->mmu, r->page, i, st & SPHT_GPTE_WRITABLE);
 		spht_bit_set(w->pages[r->page].side, i);
+		if (w->pages[r->page].used)
+			spht_bit_clear(w->pages[r->page].used, i);
 		w->pages[r->page].ready_ns[i] = ready_ns;
 		spht_w_book(w, outside)->side_built++;
 	}
@@ -100,6 +103,8 @@ static void own(struct spht_whatif *w, const struct spht_wregion *r, unsigned in
 	spht_bit_set(p->helper, index);
 	spht_w_tag(w, p, SPHT_OUTSIDE_BUILT, index, outside);
 	spht_bit_clear(p->side, index);
+	if (p->used)
+		spht_bit_clear(p->used, index);
 	p->ready_ns[index] = ready_ns;
 }
 

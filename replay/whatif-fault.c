@@ -181,6 +181,7 @@ static void use_entry(struct spht_whatif *w, const struct spht_step *s)
 	} else {
 		here->avoided_side++;
 	}
+	spht_w_mark(w, &p->used, s->index);
 	/* The recording has it as well from now on. */
 	spht_w_disown(p, s->index);
 	spht_w_no_extra(p, s->index);
@@ -339,46 +340,6 @@ static void match_neighbours(struct spht_whatif *w, const struct spht_step *s)
 			spht_w_match_writable(w, d);
 }
 
-static uint8_t fault_class(uint8_t cls)
-{
-	switch (cls) {
-	case SPHT_CLASS_GUEST:
-		return SPHT_FAULT_GUEST;
-	case SPHT_CLASS_HIDDEN:
-		return SPHT_FAULT_HIDDEN;
-	case SPHT_CLASS_HUGE:
-		return SPHT_FAULT_HUGE;
-	case SPHT_CLASS_AD:
-		return SPHT_FAULT_AD;
-	case SPHT_CLASS_PTWRITE_EMUL:
-	case SPHT_CLASS_PTWRITE_UNSYNC:
-		return SPHT_FAULT_PTWRITE;
-	default:
-		return SPHT_FAULT_OTHER;
-	}
-}
-
-static void tell_heuristic(struct spht_whatif *w, const struct spht_step *s)
-{
-	const struct spht_heuristic *h = w->c->spec->h;
-	struct spht_fault f = {
-		.time_ns = w->now_ns,
-		.space = s->space,
-		.vpn = s->vpn,
-		.rip = s->rip,
-		.error_code = s->pfec,
-		.vcpu = s->vcpu,
-		.cls = fault_class(s->cls),
-	};
-
-	/* The hardware reflects it: no exit, and nobody to tell. */
-	if (w->c->bypass_guest_pf && (s->flags & SPHT_STEP_BYPASS))
-		return;
-	/* Without a space (the walk failed at the top) there is nothing to ask for. */
-	if (h->fault && s->space != SPHT_NO_ID)
-		h->fault(w->hstate, w->c->spec->params, &f, &w->host);
-}
-
 /* The helper reads guest tables itself: where they are is the guest's state, not its secret. */
 static void learn_region(struct spht_whatif *w, const struct spht_step *s)
 {
@@ -435,7 +396,7 @@ static void fault_is_spared(struct spht_whatif *w, const struct spht_step *s, ui
 static void fault_still_happens(struct spht_whatif *w, const struct spht_step *s, uint32_t step)
 {
 	fault_happens(w, s, step);
-	tell_heuristic(w, s);
+	spht_tell_fault(w, s);
 }
 
 bool spht_w_fault(struct spht_whatif *w, const struct spht_step *s, uint32_t step)
@@ -482,6 +443,6 @@ bool spht_w_fault(struct spht_whatif *w, const struct spht_step *s, uint32_t ste
 		meet_helper(w, s, have);
 	spht_w_take_lock(w, s);
 	fault_happens(w, s, step);
-	tell_heuristic(w, s);
+	spht_tell_fault(w, s);
 	return false;
 }

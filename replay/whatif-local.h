@@ -9,7 +9,8 @@
 /*
  * Inside of a what-if: whatif.c (the run and its clocks), whatif-world.c (what
  * happens whatever the helper does), whatif-fault.c (exits that may be avoided),
- * whatif-time.c (what takes time), whatif-look.c (one entry's story), request.c (what the helpers are asked for),
+ * whatif-tell.c (what the heuristic learns), whatif-time.c (what takes time),
+ * whatif-look.c (one entry's story), request.c (what the helpers are asked for),
  * helper.c (the other cores).
  */
 
@@ -32,6 +33,7 @@ struct spht_wpage {
 	bool alone; /* the page is here, and not in the recording */
 	uint64_t *extra; /* entries kept from a recorded zap, links of a helper's; NULL: none */
 	uint64_t *theirs; /* of p->helper: there before, in the recording too; NULL: none */
+	uint64_t *used; /* of entries that are there: a helper's, and used; NULL: none */
 	uint32_t room; /* last w->room in which it was counted */
 	uint32_t same_gfn; /* the next page of its gfn; a ring */
 };
@@ -118,6 +120,8 @@ struct spht_whatif {
 	struct spht_wvcpu *vcpus; /* virtual time by vcpu_id */
 	uint32_t nr_vcpus;
 	void *hstate;
+	struct spht_zap *zaps; /* not told yet; only for heuristics that want to know */
+	size_t nr_zaps, cap_zaps;
 	bool no_memory;
 
 	struct spht_verify *verify; /* NULL: not asked for */
@@ -245,6 +249,17 @@ bool spht_w_fault(struct spht_whatif *w, const struct spht_step *s, uint32_t ste
 
 /* A fault that set A or D can only be spared by a helper that may build without A. */
 bool spht_w_may_avoid(const struct spht_whatif *w, const struct spht_step *s);
+
+/* whatif-tell.c: what the heuristic learns */
+/* The #PF exit. */
+void spht_tell_fault(struct spht_whatif *w, const struct spht_step *s);
+/* The entry goes by KVM's hand: told with spht_tell_zaps(). */
+void spht_tell_zap(struct spht_whatif *w, uint32_t page, unsigned int index);
+/* So do all of the page. */
+void spht_tell_zap_page(struct spht_whatif *w, uint32_t page);
+/* The exit is over. */
+void spht_tell_zaps(struct spht_whatif *w);
+void spht_tell_init(struct spht_whatif *w);
 
 /* whatif-rules.c */
 int spht_rules_init(struct spht_whatif *w);

@@ -134,6 +134,7 @@ static void go(struct spht_whatif *w, uint32_t page, bool own, bool evicted)
 	*(evicted ? &w->acc->evicted_unused : &w->acc->zapped_unused) += in;
 	*(evicted ? &w->rest.evicted_unused : &w->rest.zapped_unused) += out;
 	spht_request_zapped(w, page);
+	spht_tell_zap_page(w, page);
 	if (p->wanted_ns)
 		memset(p->wanted_ns, 0, SPHT_PT_ENTRIES * sizeof(*p->wanted_ns));
 	/* What was lacking before goes on being so. */
@@ -553,6 +554,7 @@ void spht_w_pages_close(struct spht_whatif *w)
 	for (uint32_t i = 0; w->pages && i < w->mmu.nr; i++) {
 		free(w->pages[i].extra);
 		free(w->pages[i].theirs);
+		free(w->pages[i].used);
 	}
 	free(w->below.v);
 }

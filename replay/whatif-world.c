@@ -348,6 +348,9 @@ static void one_do(struct spht_whatif *w, const struct spht_step *s, const struc
 			spht_w_set_unsync(w, d);
 		break;
 	case SPHT_DO_DROP:
+		/* That the faulting entry itself is gone is what the fault says. */
+		if (d->page != s->page || d->index != s->index || !(s->flags & SPHT_STEP_PF))
+			spht_tell_zap(w, d->page, d->index);
 		spht_w_unmap(w, d->page, d->index);
 		drop(w, d->page, d->index);
 		break;

@@ -60,6 +60,8 @@ static void run_step(struct spht_whatif *w, const struct spht_step *s, uint32_t 
 		avoided = spht_w_fault(w, s, step);
 	spht_w_exogenous(w, s, step, true);
 	spht_w_leave(w, s, avoided);
+	if (w->nr_zaps)
+		spht_tell_zaps(w);
 	if (w->c->look)
 		spht_w_look_end(w, s, step, avoided);
 }
@@ -139,6 +141,7 @@ void spht_whatif_close(struct spht_whatif *w)
 	for (uint32_t i = 0; w->since && i < w->nr_tables; i++)
 		free(w->since[i]);
 	free(w->leads);
+	free(w->zaps);
 	spht_w_pages_close(w);
 	free(w->pages);
 	free(w->since);

@@ -158,7 +158,7 @@ Follows: Linux do_fault_around() (mm/memory.c) and KVM FNAME(pte_prefetch) (arch
       1: the aligned window around the fault, as both kernels do (default); 0: the size-1 pages after it
   on=hidden
       choice: hidden|guest|both
-      faults that trigger: hidden (with huge and ad), guest or both; default hidden: where KVM itself prefetches
+      faults that train and trigger: hidden (with huge and ad), guest or both; default hidden: the shadow table's own misses
 END
 same "it tells each parameter with default, type, range and meaning" want got
 for name in nextline oracle prefault stride; do

@@ -13,6 +13,7 @@
 
 #include <cmocka.h>
 
+#include "heuristics/lru.h"
 #include "replay/heuristic_spec.h"
 
 #define ARRAY_SIZE(a) (sizeof(a) / sizeof((a)[0]))
@@ -23,7 +24,10 @@ struct request {
 	uint64_t space, vpn;
 };
 
-/* One copy of a heuristic, and all it has asked for. */
+/* How many entries a rig's shadow table holds: more than any test builds. */
+#define RIG_ENTRIES (1u << 17)
+
+/* One copy of a heuristic, all it has asked for, and what it finds when it looks. */
 struct rig {
 	struct spht_host host; /* first: the hook gets a pointer to it */
 	struct spht_spec spec;
@@ -31,7 +35,50 @@ struct rig {
 	size_t state_size;
 	struct request *log;
 	size_t n, room;
+	struct spht_lru *table; /* enum spht_entry_state of (space, vpn); NULL: all absent */
+	bool lives; /* what is asked for is built before the next fault, and then used */
+	size_t built; /* how many of the log have been */
 };
+
+static inline uint8_t rig_look(struct spht_host *host, uint64_t space, uint64_t vpn)
+{
+	const struct rig *rig = (const struct rig *)host;
+	const uint8_t *state = rig->table ? spht_lru_peek(rig->table, space, vpn) : NULL;
+
+	return state ? *state : SPHT_ENTRY_ABSENT;
+}
+
+/* What the heuristic will find at (@space, @vpn) from now on. */
+static inline void rig_set(struct rig *rig, uint64_t space, uint64_t vpn, uint8_t state)
+{
+	bool fresh;
+
+	if (!rig->table) {
+		rig->table = malloc(spht_lru_size(RIG_ENTRIES, 1));
+		assert_non_null(rig->table);
+		spht_lru_init(rig->table, RIG_ENTRIES, 1);
+	}
+	*(uint8_t *)spht_lru_get(rig->table, space, vpn, &fresh) = state;
+}
+
+/* A request has ended. */
+static inline void rig_outcome(struct rig *rig, uint64_t time_ns, uint64_t space, uint64_t vpn,
+			       uint8_t kind)
+{
+	const struct spht_outcome o = {time_ns, space, vpn, kind};
+
+	if (rig->spec.h->outcome)
+		rig->spec.h->outcome(rig->state, rig->spec.params, &o, &rig->host);
+}
+
+static inline void rig_zap(struct rig *rig, uint64_t time_ns, uint64_t space, uint64_t vpn)
+{
+	const struct spht_zap zap = {time_ns, space, vpn};
+
+	rig_set(rig, space, vpn, SPHT_ENTRY_ABSENT);
+	if (rig->spec.h->zapped)
+		rig->spec.h->zapped(rig->state, rig->spec.params, &zap, &rig->host);
+}
 
 static inline void rig_request(struct spht_host *host, uint64_t space, uint64_t vpn)
 {
@@ -48,7 +95,7 @@ static inline void rig_request(struct spht_host *host, uint64_t space, uint64_t 
 /* @guard: bytes after the state that must stay as they are. */
 static inline void rig_open_guarded(struct rig *rig, const struct spht_spec *spec, size_t guard)
 {
-	*rig = (struct rig){.host = {rig_request, rig_request}, .spec = *spec};
+	*rig = (struct rig){.host = {rig_request, rig_request, rig_look}, .spec = *spec};
 	if (spec->h->state_size)
 		rig->state_size = spec->h->state_size(spec->params);
 	if (rig->state_size + guard) {
@@ -75,10 +122,43 @@ static inline void rig_close(struct rig *rig)
 {
 	free(rig->state);
 	free(rig->log);
+	free(rig->table);
+}
+
+/* Builds the request @i of the log, if nobody was before it. */
+static inline void rig_build(struct rig *rig, uint64_t time_ns, size_t i)
+{
+	const struct request q = rig->log[i];
+
+	if (rig_look(&rig->host, q.space, q.vpn) != SPHT_ENTRY_ABSENT)
+		return;
+	rig_set(rig, q.space, q.vpn, SPHT_ENTRY_PRESENT);
+	rig_outcome(rig, time_ns, q.space, q.vpn, SPHT_OUTCOME_BUILT);
+}
+
+/*
+ * A live rig in small: what was asked for before this fault is built, an entry that is
+ * there spares the fault, and now and then a neighbour of the fault is zapped.
+ * False: there is no fault.
+ */
+static inline bool rig_live(struct rig *rig, const struct spht_fault *fault)
+{
+	while (rig->built < rig->n)
+		rig_build(rig, fault->time_ns, rig->built++);
+	if (rig_look(&rig->host, fault->space, fault->vpn) != SPHT_ENTRY_ABSENT &&
+	    fault->cls != SPHT_FAULT_GUEST) {
+		rig_set(rig, fault->space, fault->vpn, SPHT_ENTRY_USED);
+		return false;
+	}
+	return true;
 }
 
 static inline void rig_feed(struct rig *rig, const struct spht_fault *fault)
 {
+	if (rig->lives && !rig_live(rig, fault))
+		return;
+	if (rig->lives && fault->vpn % 16 == 5)
+		rig_zap(rig, fault->time_ns, fault->space, fault->vpn ^ 1);
 	if (rig->spec.h->fault)
 		rig->spec.h->fault(rig->state, rig->spec.params, fault, &rig->host);
 }

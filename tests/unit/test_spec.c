@@ -301,8 +301,8 @@ static void help_of_window_reads_like_this(void **unused)
 		"0: the size-1 pages after it\n"
 		"  on=hidden\n"
 		"      choice: hidden|guest|both\n"
-		"      faults that trigger: hidden (with huge and ad), guest or both; default "
-		"hidden: where KVM itself prefetches\n");
+		"      faults that train and trigger: hidden (with huge and ad), guest or both; "
+		"default hidden: the shadow table's own misses\n");
 	free(text);
 	text = help("none:help", 1, &err);
 	assert_non_null(strstr(text, "No parameters.\n"));
