@@ -22,8 +22,6 @@ void spht_w_want(struct spht_whatif *w, uint32_t page, uint32_t table, unsigned 
 	bool legal = spht_w_legal(w, spht_w_state(w, table, index));
 	struct spht_wpage *p = &w->pages[page];
 
-	if (!w->c->curve)
-		return;
 	if (!p->wanted_ns) {
 		p->wanted_ns = calloc(SPHT_PT_ENTRIES, sizeof(*p->wanted_ns));
 		if (!p->wanted_ns) {

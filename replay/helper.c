@@ -145,6 +145,7 @@ static void finish_job(struct spht_whatif *w, struct spht_worker *k)
 	unsigned int index = k->job.index;
 
 	k->work = SPHT_WORK_NONE;
+	w->working--;
 	k->free_ns = k->next_ns;
 	if (k->job.dead)
 		return;
@@ -193,10 +194,9 @@ static bool may_watch(const struct spht_whatif *w, const struct spht_request *q,
 static void start_job(struct spht_whatif *w, struct spht_team *t, struct spht_worker *k,
 		      struct spht_request *q, uint64_t start)
 {
-	const struct spht_costs *c = w->c->costs;
 	struct spht_wregion *r = spht_w_region(w, q->space, q->vpn);
 	struct spht_account *book = spht_w_book(w, q->outside);
-	uint64_t read = spht_w_cost(w, c->helper_read_ns), *refused;
+	uint64_t read = w->k.helper_read_ns, *refused;
 
 	if (r) {
 		q->page = r->page;
@@ -215,8 +215,9 @@ static void start_job(struct spht_whatif *w, struct spht_team *t, struct spht_wo
 	book->issued++;
 	k->job = *q;
 	k->work = SPHT_WORK_PREPARE;
+	w->working++;
 	k->start_ns = start;
-	k->next_ns = start + read + spht_w_cost(w, c->helper_build_ns - c->helper_lock_ns);
+	k->next_ns = start + read + w->k.helper_build_ns - w->k.helper_lock_ns;
 	k->batch = 0;
 	book->helper_busy_ns += k->next_ns - k->free_ns;
 }
@@ -227,10 +228,10 @@ static void enter_lock(struct spht_whatif *w, struct spht_worker *k)
 	const struct spht_costs *c = w->c->costs;
 	struct spht_account *book = spht_w_book(w, k->job.outside);
 	struct spht_wregion *r = spht_w_region(w, k->job.space, k->job.vpn);
-	uint64_t hold = spht_w_cost(w, c->helper_lock_ns), from;
+	uint64_t hold = w->k.helper_lock_ns, from;
 
 	if (r && !k->job.dead)
-		hold += spht_w_missing_pages(w, r) * spht_w_cost(w, c->helper_page_ns);
+		hold += spht_w_missing_pages(w, r) * w->k.helper_page_ns;
 	from = c->helper_lock_ns ? spht_lock_take(&w->lock, k->next_ns, hold) : k->next_ns;
 	book->helper_wait_ns += from - k->next_ns;
 	book->helper_busy_ns += from + hold - k->next_ns;
@@ -242,8 +243,8 @@ static void enter_lock(struct spht_whatif *w, struct spht_worker *k)
 static void go_on(struct spht_whatif *w, struct spht_team *t, struct spht_worker *k)
 {
 	const struct spht_costs *c = w->c->costs;
-	uint64_t more = spht_w_cost(w, c->helper_read_ns) + spht_w_cost(w, c->helper_lock_ns);
-	uint64_t pace = spht_w_cost(w, c->helper_pace_ns), batch = k->batch + 1;
+	uint64_t more = w->k.helper_read_ns + w->k.helper_lock_ns;
+	uint64_t pace = w->k.helper_pace_ns, batch = k->batch + 1;
 	struct spht_account *book;
 	struct spht_request q;
 
@@ -254,7 +255,8 @@ static void go_on(struct spht_whatif *w, struct spht_team *t, struct spht_worker
 		if (!first || first->t_ns > now || now < k->start_ns + pace ||
 		    !spht_lock_extend(&w->lock, now, more))
 			return;
-		spht_request_take(w, t, &q);
+		q = *first;
+		spht_request_take(w, t, first);
 		start_job(w, t, k, &q, now);
 		if (k->work != SPHT_WORK_PREPARE) {
 			k->free_ns = now + more;
@@ -275,10 +277,10 @@ static void go_on(struct spht_whatif *w, struct spht_team *t, struct spht_worker
 static uint64_t start_of(const struct spht_whatif *w, const struct spht_worker *k,
 			 const struct spht_request *q)
 {
-	uint64_t pace = spht_w_cost(w, w->c->costs->helper_pace_ns), start = k->free_ns;
+	uint64_t pace = w->k.helper_pace_ns, start = k->free_ns;
 
 	if (q->t_ns >= k->free_ns)
-		start = q->t_ns + (q->awake ? 0 : spht_w_cost(w, w->c->costs->helper_wake_ns));
+		start = q->t_ns + (q->awake ? 0 : w->k.helper_wake_ns);
 	return k->start_ns + pace > start && k->start_ns ? k->start_ns + pace : start;
 }
 
@@ -288,6 +290,17 @@ static struct spht_worker *next_worker(struct spht_whatif *w, struct spht_team *
 {
 	struct spht_worker *best = NULL;
 
+	if (w->nr_teams == 1 && w->teams->nr_workers == 1) {
+		const struct spht_request *q = spht_request_first(w->teams);
+
+		*team = w->teams;
+		best = w->teams->workers;
+		if (best->work)
+			*when = best->next_ns;
+		else if (q)
+			*when = start_of(w, best, q);
+		return best->work || q ? best : NULL;
+	}
 	for (uint32_t t = 0; t < w->nr_teams; t++) {
 		const struct spht_request *q = spht_request_first(&w->teams[t]);
 
@@ -322,14 +335,15 @@ static void run_worker(struct spht_whatif *w, struct spht_team *t, struct spht_w
 		go_on(w, t, k);
 		break;
 	default:
-		spht_request_take(w, t, &q);
+		q = *spht_request_first(t);
+		spht_request_take(w, t, spht_request_first(t));
 		start_job(w, t, k, &q, when);
 		break;
 	}
 }
 
 /* A helper works also while its own vCPU does not exit: what it builds is there for all. */
-void spht_helper_run(struct spht_whatif *w, uint64_t ns)
+void spht_helper_work(struct spht_whatif *w, uint64_t ns)
 {
 	struct spht_team *t = NULL;
 	struct spht_worker *k;
@@ -337,12 +351,17 @@ void spht_helper_run(struct spht_whatif *w, uint64_t ns)
 
 	while ((k = next_worker(w, &t, &when)) && when <= ns)
 		run_worker(w, t, k, when);
-	for (uint32_t i = 0; i < w->nr_teams; i++)
+	w->idle = !k;
+	for (uint32_t i = 0; i < w->nr_teams; i++) {
 		spht_request_expire(w, &w->teams[i], ns);
+		w->idle &= !w->teams[i].watched.len && !w->teams[i].queue.len;
+	}
 }
 
 void spht_helper_release(struct spht_whatif *w, uint64_t ns)
 {
+	if (w->idle)
+		return;
 	for (uint32_t i = 0; i < w->nr_teams; i++) {
 		for (uint32_t n = 0; n < w->teams[i].nr_workers; n++) {
 			struct spht_worker *k = &w->teams[i].workers[n];
@@ -356,6 +375,8 @@ void spht_helper_release(struct spht_whatif *w, uint64_t ns)
 
 void spht_helper_demand(struct spht_whatif *w, uint32_t page, unsigned int index)
 {
+	if (w->idle)
+		return;
 	for (uint32_t i = 0; i < w->nr_teams; i++) {
 		for (uint32_t n = 0; n < w->teams[i].nr_workers; n++) {
 			struct spht_worker *k = &w->teams[i].workers[n];

@@ -9,11 +9,6 @@
  * order, and the entries that they look at again until the guest has stored them.
  */
 
-static struct spht_request *at(const struct spht_ring *r, uint32_t i)
-{
-	return &r->v[(r->head + i) & (r->cap - 1)];
-}
-
 /*
  * Cancelled requests keep their place until they reach the head, so there are more
  * places than @limit.  Most queues are short: room is made as it is needed.
@@ -23,15 +18,13 @@ static bool ring_has_room(struct spht_ring *r, uint64_t limit)
 	uint32_t cap = r->cap ? 2 * r->cap : 16;
 	struct spht_request *v;
 
-	if (r->len < r->cap)
-		return true;
 	if (r->cap >= 4 * limit + 16)
 		return false;
 	v = malloc(cap * sizeof(*v));
 	if (!v)
 		return false;
 	for (uint32_t i = 0; i < r->len; i++)
-		v[i] = *at(r, i);
+		v[i] = *spht_ring_at(r, i);
 	free(r->v);
 	r->v = v;
 	r->head = 0;
@@ -39,63 +32,68 @@ static bool ring_has_room(struct spht_ring *r, uint64_t limit)
 	return true;
 }
 
-/* Dead ones at the head take no place. */
-static void ring_trim(struct spht_ring *r)
+/* A place for one more, to be filled in; NULL: there is no room. */
+static inline struct spht_request *ring_push(struct spht_ring *r, uint64_t limit)
 {
-	while (r->len && at(r, 0)->dead) {
-		r->head = (r->head + 1) & (r->cap - 1);
-		r->len--;
-	}
-}
-
-static bool ring_push(struct spht_ring *r, const struct spht_request *q, uint64_t limit)
-{
-	if (r->live >= limit || !ring_has_room(r, limit))
-		return false;
-	*at(r, r->len++) = *q;
+	if (r->live >= limit || (r->len == r->cap && !ring_has_room(r, limit)))
+		return NULL;
 	r->live++;
-	return true;
+	return spht_ring_at(r, r->len++);
 }
 
 static bool ring_push_first(struct spht_ring *r, const struct spht_request *q, uint64_t limit)
 {
-	if (!ring_has_room(r, limit))
+	if (r->len == r->cap && !ring_has_room(r, limit))
 		return false;
 	r->head = (r->head - 1) & (r->cap - 1);
 	r->len++;
 	r->live++;
-	*at(r, 0) = *q;
+	*spht_ring_at(r, 0) = *q;
 	return true;
 }
 
-void spht_request_tell(struct spht_whatif *w, const struct spht_request *r, uint8_t kind)
+void spht_request_tell_it(struct spht_whatif *w, const struct spht_request *r, uint8_t kind)
 {
 	const struct spht_heuristic *h = w->c->spec->h;
 	struct spht_outcome o = {w->now_ns, r->space, r->vpn, kind};
 
 	if (w->c->look)
 		spht_w_look_outcome(w, r->space, r->vpn, kind);
+	w->memo.path_known = false;
 	if (h->outcome)
 		h->outcome(w->hstate, w->c->spec->params, &o, &w->host);
 }
 
-struct spht_wregion *spht_w_region(const struct spht_whatif *w, uint64_t space, uint64_t vpn)
+void spht_w_find_region(struct spht_whatif *w, uint64_t space, uint64_t region)
 {
-	uint32_t id;
+	w->memo = (struct spht_memo){
+		.space = space,
+		.region = region,
+		.id = spht_idmap_find(&w->c->shadow->regions, space, region),
+	};
+}
 
-	if (vpn > SPHT_VPN_MASK)
-		return NULL;
-	id = spht_idmap_find(&w->c->shadow->regions, space, vpn >> SPHT_LEVEL_BITS);
-	return id != SPHT_NO_ID && w->regions[id].valid ? &w->regions[id] : NULL;
+/* spht_w_reaches() for an entry of the region that was looked up last, in a hook. */
+static bool reaches(struct spht_whatif *w, const struct spht_wregion *r, unsigned int index,
+		    uint64_t vpn)
+{
+	struct spht_memo *m = &w->memo;
+
+	if (!spht_bit(w->mmu.pages[r->page].present, index))
+		return false;
+	if (!m->path_known)
+		m->linked = spht_w_reaches(w, r->path, r->page, r->leaf_level, index, vpn);
+	m->path_known = true;
+	return m->linked;
 }
 
 /* Is it there, or does a helper work at it or have it before it? */
-static bool is_duplicate(const struct spht_whatif *w, const struct spht_wregion *r,
-			 unsigned int index, uint64_t vpn)
+static bool is_duplicate(struct spht_whatif *w, const struct spht_wregion *r, unsigned int index,
+			 uint64_t vpn)
 {
 	if (spht_bit(w->pages[r->page].queued, index))
 		return true;
-	for (uint32_t t = 0; t < w->nr_teams; t++) {
+	for (uint32_t t = 0; t < w->nr_teams && w->working; t++) {
 		for (uint32_t i = 0; i < w->teams[t].nr_workers; i++) {
 			const struct spht_worker *k = &w->teams[t].workers[i];
 
@@ -104,39 +102,41 @@ static bool is_duplicate(const struct spht_whatif *w, const struct spht_wregion 
 				return true;
 		}
 	}
-	return spht_w_reaches(w, r->path, r->page, r->leaf_level, index, vpn);
+	return reaches(w, r, index, vpn);
 }
 
 static void ask(struct spht_host *host, uint64_t space, uint64_t vpn, bool watch)
 {
 	struct spht_whatif *w = (struct spht_whatif *)host;
-	struct spht_team *t = &w->teams[w->vcpu % w->nr_teams];
+	struct spht_team *t = w->nr_teams == 1 ? w->teams : &w->teams[w->vcpu % w->nr_teams];
 	struct spht_wregion *r = spht_w_region(w, space, vpn);
 	struct spht_account *book = spht_w_book(w, w->outside);
-	struct spht_request req = {.space = space,
-				   .vpn = vpn,
-				   .t_ns = w->now_ns,
-				   .page = SPHT_NO_ID,
-				   .outside = w->outside,
-				   .watch = watch};
+	unsigned int index = r ? spht_vpn_index(vpn, r->leaf_level) : 0;
+	struct spht_request *q = NULL;
 
 	book->generated++;
-	if (r) {
-		req.page = r->page;
-		req.index = (uint16_t)spht_vpn_index(vpn, r->leaf_level);
-		if (is_duplicate(w, r, req.index, vpn)) {
-			book->duplicate++;
-			return;
-		}
-		spht_w_want(w, r->page, r->table, req.index, watch);
+	if (r && is_duplicate(w, r, index, vpn)) {
+		book->duplicate++;
+		return;
 	}
-	if (t->watched.live + t->queue.live >= w->c->costs->queue_limit ||
-	    !ring_push(&t->queue, &req, w->c->costs->queue_limit)) {
+	if (r && w->c->curve)
+		spht_w_want(w, r->page, r->table, index, watch);
+	if (t->watched.live + t->queue.live < w->c->costs->queue_limit)
+		q = ring_push(&t->queue, w->c->costs->queue_limit);
+	if (!q) {
 		book->queue_full++;
 		return;
 	}
+	*q = (struct spht_request){.space = space,
+				   .vpn = vpn,
+				   .t_ns = w->now_ns,
+				   .page = r ? r->page : SPHT_NO_ID,
+				   .index = (uint16_t)index,
+				   .outside = w->outside,
+				   .watch = watch};
+	w->idle = false;
 	if (r)
-		spht_bit_set(w->pages[r->page].queued, req.index);
+		spht_bit_set(w->pages[r->page].queued, index);
 }
 
 /* The same, for whoever looks at one entry alone. */
@@ -146,24 +146,33 @@ static void ask_and_tell(struct spht_host *host, uint64_t space, uint64_t vpn, b
 	uint64_t full = spht_w_book(w, w->outside)->queue_full;
 
 	ask(host, space, vpn, watch);
-	if (w->c->look)
-		spht_w_look_asked(w, space, vpn, spht_w_book(w, w->outside)->queue_full != full);
+	spht_w_look_asked(w, space, vpn, spht_w_book(w, w->outside)->queue_full != full);
 }
 
 static void request(struct spht_host *host, uint64_t space, uint64_t vpn)
 {
-	ask_and_tell(host, space, vpn, false);
+	ask(host, space, vpn, false);
 }
 
 static void watch(struct spht_host *host, uint64_t space, uint64_t vpn)
+{
+	ask(host, space, vpn, true);
+}
+
+static void request_and_tell(struct spht_host *host, uint64_t space, uint64_t vpn)
+{
+	ask_and_tell(host, space, vpn, false);
+}
+
+static void watch_and_tell(struct spht_host *host, uint64_t space, uint64_t vpn)
 {
 	ask_and_tell(host, space, vpn, true);
 }
 
 void spht_request_init(struct spht_whatif *w)
 {
-	w->host.request = request;
-	w->host.watch = watch;
+	w->host.request = w->c->look ? request_and_tell : request;
+	w->host.watch = w->c->look ? watch_and_tell : watch;
 }
 
 void spht_request_close(struct spht_whatif *w)
@@ -174,39 +183,10 @@ void spht_request_close(struct spht_whatif *w)
 	}
 }
 
-static void unqueue(struct spht_whatif *w, const struct spht_request *q)
-{
-	if (q->page == SPHT_NO_ID)
-		return;
-	spht_bit_clear(w->pages[q->page].queued, q->index);
-	spht_bit_clear(w->pages[q->page].watched, q->index);
-}
-
-const struct spht_request *spht_request_first(struct spht_team *t)
-{
-	ring_trim(&t->queue);
-	return t->queue.len ? at(&t->queue, 0) : NULL;
-}
-
-bool spht_request_take(struct spht_whatif *w, struct spht_team *t, struct spht_request *out)
-{
-	const struct spht_request *q = spht_request_first(t);
-
-	if (!q)
-		return false;
-	*out = *q;
-	t->queue.head = (t->queue.head + 1) & (t->queue.cap - 1);
-	t->queue.len--;
-	t->queue.live--;
-	unqueue(w, q);
-	return true;
-}
-
 /* The time between two looks at an entry: one after the other is looked at. */
 static uint64_t poll_period(const struct spht_whatif *w, const struct spht_team *t)
 {
-	uint64_t ns = spht_w_cost(w, w->c->costs->helper_poll_ns) *
-		      (t->watched.live ? t->watched.live : 1);
+	uint64_t ns = w->k.helper_poll_ns * (t->watched.live ? t->watched.live : 1);
 
 	return ns ? ns : 1;
 }
@@ -224,16 +204,18 @@ static void count_looks(const struct spht_whatif *w, struct spht_team *t, uint64
 bool spht_request_watch(struct spht_whatif *w, struct spht_team *t, const struct spht_request *q,
 			uint32_t table, uint64_t ns)
 {
-	struct spht_request r = *q;
+	struct spht_request *r;
 
-	ring_trim(&t->watched);
+	spht_ring_trim(&t->watched);
 	count_looks(w, t, ns);
-	r.looks = t->looks;
-	r.t_ns = ns;
-	r.until_ns = ns + w->c->costs->helper_watch_ns;
-	r.table = table;
-	if (!ring_push(&t->watched, &r, w->c->costs->queue_limit))
+	r = ring_push(&t->watched, w->c->costs->queue_limit);
+	if (!r)
 		return false;
+	*r = *q;
+	r->looks = t->looks;
+	r->t_ns = ns;
+	r->until_ns = ns + w->c->costs->helper_watch_ns;
+	r->table = table;
 	spht_bit_set(w->pages[q->page].queued, q->index);
 	spht_bit_set(w->pages[q->page].watched, q->index);
 	spht_w_list(w, table, q->page);
@@ -246,12 +228,11 @@ static void unwatch(struct spht_whatif *w, struct spht_team *t, struct spht_requ
 	struct spht_account *book = spht_w_book(w, q->outside);
 
 	count_looks(w, t, ns);
-	book->helper_busy_ns += ((t->looks - q->looks) >> SPHT_W_LOOK_SHIFT) *
-				spht_w_cost(w, w->c->costs->helper_read_ns);
+	book->helper_busy_ns += ((t->looks - q->looks) >> SPHT_W_LOOK_SHIFT) * w->k.helper_read_ns;
 	book->watched_ns += ns > q->t_ns ? ns - q->t_ns : 0;
 	q->dead = true;
 	t->watched.live--;
-	unqueue(w, q);
+	spht_unqueue(w, q);
 }
 
 void spht_request_expire(struct spht_whatif *w, struct spht_team *t, uint64_t ns)
@@ -260,10 +241,10 @@ void spht_request_expire(struct spht_whatif *w, struct spht_team *t, uint64_t ns
 		struct spht_account *book;
 		struct spht_request *q;
 
-		ring_trim(&t->watched);
+		spht_ring_trim(&t->watched);
 		if (!t->watched.len)
 			return;
-		q = at(&t->watched, 0);
+		q = spht_ring_at(&t->watched, 0);
 		if (q->until_ns > ns)
 			return;
 		book = spht_w_book(w, q->outside);
@@ -280,7 +261,7 @@ void spht_request_expire(struct spht_whatif *w, struct spht_team *t, uint64_t ns
 static struct spht_request *find(const struct spht_ring *r, uint32_t page, unsigned int index)
 {
 	for (uint32_t i = 0; i < r->len; i++) {
-		struct spht_request *q = at(r, i);
+		struct spht_request *q = spht_ring_at(r, i);
 
 		if (!q->dead && q->page == page && q->index == index)
 			return q;
@@ -326,7 +307,7 @@ void spht_request_demand(struct spht_whatif *w, uint32_t page, unsigned int inde
 		if (q) {
 			q->dead = true;
 			t->queue.live--;
-			unqueue(w, q);
+			spht_unqueue(w, q);
 		} else {
 			q = find(&t->watched, page, index);
 			if (!q)
@@ -342,7 +323,7 @@ void spht_request_demand(struct spht_whatif *w, uint32_t page, unsigned int inde
 static void zapped(struct spht_whatif *w, struct spht_team *t, struct spht_ring *r, uint32_t page)
 {
 	for (uint32_t i = 0; i < r->len && r->live; i++) {
-		struct spht_request *q = at(r, i);
+		struct spht_request *q = spht_ring_at(r, i);
 
 		if (q->dead || q->page != page)
 			continue;
@@ -353,7 +334,7 @@ static void zapped(struct spht_whatif *w, struct spht_team *t, struct spht_ring 
 		}
 		q->dead = true;
 		r->live--;
-		unqueue(w, q);
+		spht_unqueue(w, q);
 	}
 }
 
@@ -372,7 +353,8 @@ void spht_request_end(struct spht_whatif *w)
 
 		for (unsigned int k = 0; k < 2; k++)
 			for (uint32_t n = 0; n < rings[k]->len; n++)
-				if (!at(rings[k], n)->dead)
-					spht_w_book(w, at(rings[k], n)->outside)->pending_end++;
+				if (!spht_ring_at(rings[k], n)->dead)
+					spht_w_book(w, spht_ring_at(rings[k], n)->outside)
+						->pending_end++;
 	}
 }

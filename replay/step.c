@@ -47,12 +47,26 @@ static int grow(struct spht_steps *s, void **v, uint32_t *cap, size_t size)
 	return 0;
 }
 
+static uint16_t doing(const struct spht_do *d, uint32_t nr)
+{
+	uint16_t flags = 0;
+
+	for (uint32_t i = 0; i < nr; i++) {
+		if (d[i].kind != SPHT_DO_SET && d[i].kind != SPHT_DO_PREFETCH)
+			flags |= SPHT_STEP_MORE;
+		if (d[i].kind == SPHT_DO_ZAP || d[i].kind == SPHT_DO_ZAP_ALL)
+			flags |= SPHT_STEP_ZAPS;
+	}
+	return flags;
+}
+
 /* What is asked of all steps before the first of them is replayed. */
 static void sum_up(struct spht_steps *s)
 {
 	for (uint32_t i = 0; i < s->nr - s->first; i++) {
-		const struct spht_step *st = &s->v[i];
+		struct spht_step *st = &s->v[i];
 
+		st->flags |= doing(s->dos + st->first_do, st->nr_do);
 		if (st->flags & SPHT_STEP_LOOSE)
 			continue;
 		if (st->vcpu >= s->nr_vcpus)

@@ -68,6 +68,9 @@ enum {
 	 * hardware to reflect it (bypass_guest_pf, FNAME(prefetch_page) of 2.6.32).
 	 */
 	SPHT_STEP_BYPASS = 1 << 11,
+	/* What it does, in short, once its chunk is finished: so that most need not be read. */
+	SPHT_STEP_ZAPS = 1 << 12, /* has a ZAP or ZAP_ALL */
+	SPHT_STEP_MORE = 1 << 13, /* has anything but SET and PREFETCH */
 	SPHT_STEP_FORCED = 1 << 8, /* faults whatever entry is there: not for want of W */
 };
 

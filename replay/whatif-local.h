@@ -47,15 +47,16 @@ struct spht_wregion {
 struct spht_request {
 	uint64_t space, vpn;
 	uint64_t t_ns; /* when it can be taken up; watched: when it was first looked for */
-	uint64_t until_ns; /* watched: when the helper gives up */
-	uint64_t looks; /* watched: of the team's, when it began */
 	uint32_t page; /* SPHT_NO_ID: no path known when it was asked for */
-	uint32_t table; /* watched: of the guest's entry */
 	uint16_t index;
 	bool dead; /* cancelled; takes no place */
 	bool outside; /* made outside of the region */
 	bool watch; /* an entry that is not there yet is waited for */
 	bool awake; /* a helper that looks for it takes it up: nobody needs to be woken */
+	/* watched: */
+	uint32_t table; /* of the guest's entry */
+	uint64_t until_ns; /* when the helper gives up */
+	uint64_t looks; /* of the team's, when it began */
 };
 
 /* A ring; cancelled requests keep their place until they reach the head. */
@@ -87,6 +88,14 @@ struct spht_team {
 };
 
 #define SPHT_W_LOOK_SHIFT 16
+
+/* Requests come by the dozen for one region: what was found out for the last one. */
+struct spht_memo {
+	uint64_t space, region; /* the key */
+	uint32_t id; /* SPHT_NO_ID: the recording has no such region */
+	/* Is the region's path linked?  Only while a hook of the heuristic runs. */
+	bool path_known, linked;
+};
 
 /* A vCPU's virtual time. */
 struct spht_wvcpu {
@@ -135,12 +144,15 @@ struct spht_whatif {
 	uint64_t **asked; /* by region id: pages asked for; SPHT_RULES_NAIVE and _VALIDITY */
 	struct spht_team *teams;
 	uint32_t nr_teams;
+	bool idle; /* no helper has anything to do */
+	uint32_t working; /* workers that have a job */
+	struct spht_memo memo;
 	struct spht_lock lock, base_lock;
 	struct spht_change *leads; /* take effect a lead time before the next exit */
 	size_t nr_leads, cap_leads;
 	uint64_t lead_count; /* handlers so far: which quantile is next */
 	uint64_t changed_ns; /* when the guest's changes that are applied now happened */
-	double cost_scale; /* of the profile's costs, where recorded ones stand beside them */
+	struct spht_costs k; /* the profile's, in the recording's time where that is real */
 	uint64_t now_ns;
 	uint64_t base_now_ns; /* now_ns without a helper */
 	uint64_t gap_ns; /* when the vCPU's last exit was over */
@@ -291,8 +303,8 @@ static inline void spht_w_look(struct spht_whatif *w, enum spht_look_part part)
 }
 
 /* whatif-time.c */
-/* The profile's @ns, in the recording's time. */
-uint64_t spht_w_cost(const struct spht_whatif *w, uint64_t ns);
+/* Fills in w->k. */
+void spht_w_scale_costs(struct spht_whatif *w);
 uint64_t spht_w_scaled(const struct spht_whatif *w, uint64_t guest_ns);
 /* Brings the vCPU's clocks to the exit: guest time, and the exits that are no steps. */
 void spht_w_come_to(struct spht_whatif *w, const struct spht_step *s);
@@ -315,13 +327,72 @@ void spht_request_expire(struct spht_whatif *w, struct spht_team *t, uint64_t ns
 /* The helper looked, and the entry is not there: watches it.  False: no room. */
 bool spht_request_watch(struct spht_whatif *w, struct spht_team *t, const struct spht_request *q,
 			uint32_t table, uint64_t ns);
-/* Takes the first request that lives; false: there is none. */
-bool spht_request_take(struct spht_whatif *w, struct spht_team *t, struct spht_request *out);
+
+static inline struct spht_request *spht_ring_at(const struct spht_ring *r, uint32_t i)
+{
+	return &r->v[(r->head + i) & (r->cap - 1)];
+}
+
+/* Dead ones at the head take no place. */
+static inline void spht_ring_trim(struct spht_ring *r)
+{
+	while (r->len && spht_ring_at(r, 0)->dead) {
+		r->head = (r->head + 1) & (r->cap - 1);
+		r->len--;
+	}
+}
+
 /* The first request that lives, NULL: there is none. */
-const struct spht_request *spht_request_first(struct spht_team *t);
-void spht_request_tell(struct spht_whatif *w, const struct spht_request *r, uint8_t outcome);
+static inline struct spht_request *spht_request_first(struct spht_team *t)
+{
+	spht_ring_trim(&t->queue);
+	return t->queue.len ? spht_ring_at(&t->queue, 0) : NULL;
+}
+
+/* The request does not wait any more. */
+static inline void spht_unqueue(struct spht_whatif *w, const struct spht_request *q)
+{
+	if (q->page == SPHT_NO_ID)
+		return;
+	spht_bit_clear(w->pages[q->page].queued, q->index);
+	spht_bit_clear(w->pages[q->page].watched, q->index);
+}
+
+/* Takes @q, the first that lives, out of the queue: it is good until the next one is asked. */
+static inline void spht_request_take(struct spht_whatif *w, struct spht_team *t,
+				     const struct spht_request *q)
+{
+	t->queue.head = (t->queue.head + 1) & (t->queue.cap - 1);
+	t->queue.len--;
+	t->queue.live--;
+	spht_unqueue(w, q);
+}
+
+void spht_request_tell_it(struct spht_whatif *w, const struct spht_request *r, uint8_t outcome);
+static inline void spht_request_tell(struct spht_whatif *w, const struct spht_request *r,
+				     uint8_t outcome)
+{
+	if (w->c->look || w->c->spec->h->outcome)
+		spht_request_tell_it(w, r, outcome);
+}
+
 void spht_request_end(struct spht_whatif *w);
-struct spht_wregion *spht_w_region(const struct spht_whatif *w, uint64_t space, uint64_t vpn);
+/* Fills in w->memo. */
+void spht_w_find_region(struct spht_whatif *w, uint64_t space, uint64_t region);
+
+/* The region of the page, as it was last seen; NULL: not seen, or not valid any more. */
+static inline struct spht_wregion *spht_w_region(struct spht_whatif *w, uint64_t space,
+						 uint64_t vpn)
+{
+	struct spht_memo *m = &w->memo;
+
+	if (vpn > SPHT_VPN_MASK)
+		return NULL;
+	if (m->region != vpn >> SPHT_LEVEL_BITS || m->space != space)
+		spht_w_find_region(w, space, vpn >> SPHT_LEVEL_BITS);
+	return m->id != SPHT_NO_ID && w->regions[m->id].valid ? &w->regions[m->id] : NULL;
+}
+
 /*
  * For the curve: the entry was asked for (@watch: and would be waited for), or became
  * legal, or is not legal any more.  What counts is when it was first both.
@@ -393,7 +464,14 @@ static inline void spht_w_touched(struct spht_whatif *w, uint32_t page)
 /* helper.c */
 int spht_helper_init(struct spht_whatif *w);
 /* Lets all helpers work until virtual time @ns, in the order of what they do. */
-void spht_helper_run(struct spht_whatif *w, uint64_t ns);
+void spht_helper_work(struct spht_whatif *w, uint64_t ns);
+
+static inline void spht_helper_run(struct spht_whatif *w, uint64_t ns)
+{
+	if (!w->idle)
+		spht_helper_work(w, ns);
+}
+
 /* Lets the one that holds mmu_lock at @ns finish what it does under it. */
 void spht_helper_release(struct spht_whatif *w, uint64_t ns);
 /* The demand fault came first: what becomes of a request for the entry. */

@@ -95,7 +95,7 @@ void spht_w_look_now(struct spht_whatif *w, enum spht_look_part part)
 }
 
 /* Is a request for (@space, @vpn) one for the entry, as far as is known by now? */
-static bool is_asked(const struct spht_whatif *w, uint64_t space, uint64_t vpn)
+static bool is_asked(struct spht_whatif *w, uint64_t space, uint64_t vpn)
 {
 	const struct spht_look_at *at = w->c->look_at;
 	const struct spht_wregion *r;

@@ -261,6 +261,8 @@ void spht_w_settle(struct spht_whatif *w, const struct spht_step *s, enum spht_z
 {
 	const struct spht_do *d = spht_w_dos(w, s), *end = d + s->nr_do;
 
+	if (!(s->flags & SPHT_STEP_ZAPS))
+		return;
 	for (; d < end; d++) {
 		if (d->kind != SPHT_DO_ZAP || d->index != cause)
 			continue;
@@ -347,6 +349,8 @@ static void create_pages(struct spht_whatif *w, const struct spht_step *s, uint3
 {
 	const struct spht_do *d = spht_w_dos(w, s);
 
+	if (!(s->flags & SPHT_STEP_MORE))
+		return;
 	for (uint32_t i = 0; i < w->first_late; i++) {
 		if (d[i].kind == SPHT_DO_CREATE && !spht_w_is_root(w, d[i].page))
 			spht_w_create(w, d[i].page, step);

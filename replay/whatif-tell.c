@@ -30,7 +30,14 @@ static uint8_t fault_class(uint8_t cls)
 void spht_tell_fault(struct spht_whatif *w, const struct spht_step *s)
 {
 	const struct spht_heuristic *h = w->c->spec->h;
-	struct spht_fault f = {
+	struct spht_fault f;
+
+	if (!h->fault)
+		return;
+	/* The hardware reflects it: no exit, and nobody to tell. */
+	if (w->c->bypass_guest_pf && (s->flags & SPHT_STEP_BYPASS))
+		return;
+	f = (struct spht_fault){
 		.time_ns = w->now_ns,
 		.space = s->space,
 		.vpn = s->vpn,
@@ -39,12 +46,9 @@ void spht_tell_fault(struct spht_whatif *w, const struct spht_step *s)
 		.vcpu = s->vcpu,
 		.cls = fault_class(s->cls),
 	};
-
-	/* The hardware reflects it: no exit, and nobody to tell. */
-	if (w->c->bypass_guest_pf && (s->flags & SPHT_STEP_BYPASS))
-		return;
+	w->memo.path_known = false;
 	/* Without a space (the walk failed at the top) there is nothing to ask for. */
-	if (h->fault && s->space != SPHT_NO_ID)
+	if (s->space != SPHT_NO_ID)
 		h->fault(w->hstate, w->c->spec->params, &f, &w->host);
 }
 
@@ -111,6 +115,7 @@ void spht_tell_zaps(struct spht_whatif *w)
 {
 	const struct spht_heuristic *h = w->c->spec->h;
 
+	w->memo.path_known = false;
 	for (size_t i = 0; i < w->nr_zaps; i++) {
 		w->zaps[i].time_ns = w->now_ns;
 		h->zapped(w->hstate, w->c->spec->params, &w->zaps[i], &w->host);

@@ -7,9 +7,18 @@
  * the region is what the helper won.
  */
 
-uint64_t spht_w_cost(const struct spht_whatif *w, uint64_t ns)
+void spht_w_scale_costs(struct spht_whatif *w)
 {
-	return w->c->clock_real ? (uint64_t)((double)ns * w->cost_scale) : ns;
+	struct spht_costs *k = &w->k;
+	uint64_t *const scaled[] = {
+		&k->helper_wake_ns, &k->helper_read_ns, &k->helper_build_ns,
+		&k->helper_page_ns, &k->helper_lock_ns, &k->helper_pace_ns,
+		&k->helper_poll_ns, &k->exit_lock_ns,   &k->first_use_ns,
+	};
+
+	*k = *w->c->costs;
+	for (size_t i = 0; w->c->clock_real && i < sizeof(scaled) / sizeof(*scaled); i++)
+		*scaled[i] = (uint64_t)((double)*scaled[i] * w->c->cost_scale);
 }
 
 uint64_t spht_w_scaled(const struct spht_whatif *w, uint64_t ns)
@@ -67,7 +76,7 @@ void spht_w_come_to(struct spht_whatif *w, const struct spht_step *s)
 /* How long the exit holds mmu_lock: faults that reach FNAME(fetch), and emulated stores. */
 static uint64_t hold_of(const struct spht_whatif *w, const struct spht_step *s)
 {
-	uint64_t hold = spht_w_cost(w, w->c->costs->exit_lock_ns), cost = step_cost(w, s);
+	uint64_t hold = w->k.exit_lock_ns, cost = step_cost(w, s);
 
 	if (!(s->flags & SPHT_STEP_PF) || s->cls == SPHT_CLASS_GUEST || s->cls == SPHT_CLASS_MMIO)
 		return 0;
@@ -102,7 +111,7 @@ void spht_w_leave(struct spht_whatif *w, const struct spht_step *s, bool avoided
 	struct spht_wvcpu *v = &w->vcpus[s->vcpu];
 	uint64_t cost = step_cost(w, s), wait = base_wait(w, s, cost), helped;
 
-	helped = avoided ? spht_w_cost(w, w->c->costs->first_use_ns) : cost + w->waited_ns;
+	helped = avoided ? w->k.first_use_ns : cost + w->waited_ns;
 	w->waited_ns = 0;
 	v->base_ns += cost + wait;
 	v->now_ns += helped;

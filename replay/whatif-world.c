@@ -171,6 +171,17 @@ static void add_lead(struct spht_whatif *w, const struct spht_change *c)
 	w->leads[w->nr_leads++] = *c;
 }
 
+/* Changes go all over the guest's tables: begin to read what will be wanted. */
+#define AHEAD 8
+
+static inline void fetch_ahead(const struct spht_whatif *w, const struct spht_change *c)
+{
+	const uint8_t *st = w->state[c->table];
+
+	__builtin_prefetch(st + c->index, 1);
+	__builtin_prefetch(&w->table_pages[c->table]);
+}
+
 /* Everything that took effect up to and with step @step. */
 void spht_w_advance(struct spht_whatif *w, uint32_t step)
 {
@@ -182,6 +193,8 @@ void spht_w_advance(struct spht_whatif *w, uint32_t step)
 	while (w->next_change < nr && c[w->next_change].step <= step) {
 		const struct spht_change *g = &c[w->next_change++];
 
+		if (w->next_change + AHEAD < nr)
+			fetch_ahead(w, &c[w->next_change + AHEAD]);
 		if (g->state & SPHT_GPTE_LEAD)
 			add_lead(w, g);
 		else
@@ -267,6 +280,8 @@ static uint32_t late_zap(const struct spht_whatif *w, const struct spht_step *s)
 	const struct spht_do *d = spht_w_dos(w, s);
 	uint32_t first = s->nr_do;
 
+	if (!(s->flags & SPHT_STEP_ZAPS))
+		return first;
 	for (uint32_t i = s->nr_do; i-- > 0;) {
 		if (d[i].kind == SPHT_DO_SET || d[i].kind == SPHT_DO_PREFETCH)
 			return first;
@@ -400,6 +415,8 @@ void spht_w_exogenous(struct spht_whatif *w, const struct spht_step *s, uint32_t
 		spht_w_begin_pages(w, s);
 		w->first_late = late_zap(w, s);
 	}
+	if (!(s->flags & SPHT_STEP_MORE))
+		return;
 	first_late = w->first_late;
 	for (uint32_t i = 0; i < s->nr_do; i++)
 		/* Proofs are told last and hold from the beginning. */

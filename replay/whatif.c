@@ -172,7 +172,9 @@ struct spht_whatif *spht_whatif_open(const struct spht_whatif_config *c,
 	if (w) {
 		w->c = c;
 		w->acc = account;
-		w->cost_scale = c->cost_scale;
+		spht_w_scale_costs(w);
+		w->memo.region = UINT64_MAX; /* of no page */
+		w->idle = true;
 		w->parts = (struct spht_parts){.phases = c->phases, .v = c->parts};
 		if (!whatif_init(w))
 			return w;
