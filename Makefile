@@ -130,7 +130,8 @@ UNIT_TESTS := tests/unit/test_record_perfdata_order.c \
 	tests/unit/test_whatif.c tests/unit/test_whatif_time.c tests/unit/test_whatif_books.c \
 	tests/unit/test_whatif_curve.c tests/unit/test_whatif_guest.c \
 	tests/unit/test_whatif_kvm.c tests/unit/test_whatif_lock.c tests/unit/test_whatif_pages.c \
-	tests/unit/test_whatif_patterns.c tests/unit/test_whatif_speedup.c tests/unit/test_whatif_watch.c \
+	tests/unit/test_whatif_patterns.c tests/unit/test_whatif_speedup.c tests/unit/test_whatif_tell.c \
+	tests/unit/test_whatif_watch.c \
 	tests/unit/test_roi.c tests/unit/test_oracle.c tests/unit/test_phase.c \
 	tests/unit/test_story.c
 ifneq ($(CALIBRATE_SRCS),)

@@ -269,8 +269,8 @@ void spht_tell_fault(struct spht_whatif *w, const struct spht_step *s);
 void spht_tell_zap(struct spht_whatif *w, uint32_t page, unsigned int index);
 /* So do all of the page. */
 void spht_tell_zap_page(struct spht_whatif *w, uint32_t page);
-/* The exit is over. */
-void spht_tell_zaps(struct spht_whatif *w);
+/* Virtual time is @ns by now. */
+void spht_tell_zaps(struct spht_whatif *w, uint64_t ns);
 void spht_tell_init(struct spht_whatif *w);
 
 /* whatif-rules.c */

@@ -111,16 +111,20 @@ void spht_tell_zap_page(struct spht_whatif *w, uint32_t page)
 			zap(w, region, i);
 }
 
-void spht_tell_zaps(struct spht_whatif *w)
+void spht_tell_zaps(struct spht_whatif *w, uint64_t ns)
 {
 	const struct spht_heuristic *h = w->c->spec->h;
+	uint64_t begin_ns = w->now_ns;
 
+	/* What is asked for now is asked for at that time. */
+	w->now_ns = ns;
 	w->memo.path_known = false;
 	for (size_t i = 0; i < w->nr_zaps; i++) {
-		w->zaps[i].time_ns = w->now_ns;
+		w->zaps[i].time_ns = ns;
 		h->zapped(w->hstate, w->c->spec->params, &w->zaps[i], &w->host);
 	}
 	w->nr_zaps = 0;
+	w->now_ns = begin_ns;
 }
 
 static uint8_t look(struct spht_host *host, uint64_t space, uint64_t vpn)

@@ -51,6 +51,9 @@ static void run_step(struct spht_whatif *w, const struct spht_step *s, uint32_t 
 	}
 	w->last = s;
 	spht_w_come_to(w, s);
+	/* Of other threads' doing, since the last exit. */
+	if (w->nr_zaps)
+		spht_tell_zaps(w, w->now_ns);
 	spht_w_advance_leads(w);
 	spht_helper_run(w, w->now_ns);
 	if (w->c->look)
@@ -61,7 +64,7 @@ static void run_step(struct spht_whatif *w, const struct spht_step *s, uint32_t 
 	spht_w_exogenous(w, s, step, true);
 	spht_w_leave(w, s, avoided);
 	if (w->nr_zaps)
-		spht_tell_zaps(w);
+		spht_tell_zaps(w, w->changed_ns);
 	if (w->c->look)
 		spht_w_look_end(w, s, step, avoided);
 }

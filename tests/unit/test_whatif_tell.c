@@ -1,0 +1,191 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+/*
+ * What a what-if tells its heuristic, and what the heuristic finds when it looks.
+ */
+#include "what_if_script.h"
+
+/* What was told, in words: "F9" a fault on page 9 of table 1, "Z9" its entry zapped. */
+static char told[4096];
+
+static void tell(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
+
+static void tell(const char *fmt, ...)
+{
+	size_t len = strlen(told);
+	va_list ap;
+
+	va_start(ap, fmt);
+	assert_true(vsnprintf(told + len, sizeof(told) - len, fmt, ap) < (int)(sizeof(told) - len));
+	va_end(ap);
+}
+
+static const uint64_t *wanted; /* pages of table 1 to ask for at each fault, 0 ends them */
+static const uint64_t *looked_at; /* and to look at before */
+static uint64_t last_zap_ns, last_fault_ns;
+
+static void listen_fault(void *state, const int64_t *params, const struct spht_fault *fault,
+			 struct spht_host *host)
+{
+	static const char found[] = {
+		[SPHT_ENTRY_ABSENT] = '-', [SPHT_ENTRY_PRESENT] = 'p', [SPHT_ENTRY_USED] = 'u'};
+
+	(void)state;
+	(void)params;
+	if (fault->vpn >> 9 != 1)
+		return;
+	tell("F%u", (unsigned int)fault->vpn & 511);
+	last_fault_ns = fault->time_ns;
+	for (const uint64_t *i = looked_at; i && *i; i++)
+		tell("%c", found[spht_look(host, fault->space, VPN(1, *i))]);
+	for (const uint64_t *i = wanted; i && *i; i++)
+		spht_request(host, fault->space, VPN(1, *i));
+	tell(" ");
+}
+
+static void listen_zap(void *state, const int64_t *params, const struct spht_zap *zap,
+		       struct spht_host *host)
+{
+	(void)state;
+	(void)params;
+	(void)host;
+	if (zap->vpn >> 9 == 1)
+		tell("Z%u ", (unsigned int)zap->vpn & 511);
+	last_zap_ns = zap->time_ns;
+}
+
+static const struct spht_heuristic listener = {
+	.abi = SPHT_HEURISTIC_ABI,
+	.struct_size = sizeof(struct spht_heuristic),
+	.name = "listener",
+	.summary = "writes down what it is told",
+	.cite = "this file",
+	.fault = listen_fault,
+	.zapped = listen_zap,
+};
+
+static struct spht_account listen(struct rig *r, enum spht_world world)
+{
+	const struct spht_spec spec = {.h = &listener};
+	struct whatif w = whatif_of(r, 1);
+	struct spht_account a;
+
+	told[0] = '\0';
+	a = run_spec(&w, &spec, world);
+	rig_close(r);
+	wanted = looked_at = NULL;
+	return a;
+}
+
+static void entries_of_a_zapped_page_are_told_once_each_and_in_their_order(void **unused)
+{
+	struct rig r;
+
+	(void)unused;
+	open_timed(&r, 1);
+	hidden(&r, VPN(1, 9), U, page_pte(9), SPTE_W(0x709));
+	hidden(&r, VPN(1, 3), U, page_pte(3), SPTE_W(0x703));
+	put(&r, ev_exit_svm(SVM_HLT, 0, 0, r.vcpu));
+	zap_table(&r, 1);
+	put(&r, ev_entry(r.vcpu));
+	remake(&r, VPN(1, 3), page_pte(3), SPTE_W(0x703));
+	listen(&r, INFERRED);
+	assert_string_equal(told, "F0 F9 F3 Z0 Z3 Z9 F3 ");
+}
+
+static void zap_is_told_when_its_exit_is_over_and_not_before(void **unused)
+{
+	struct rig r;
+
+	(void)unused;
+	open_timed(&r, 1);
+	guest_runs(&r, LONG_NS);
+	hidden(&r, VPN(1, 9), U, page_pte(9), SPTE_W(0x709));
+	guest_runs(&r, LONG_NS);
+	put(&r, ev_exit_svm(SVM_HLT, 0, 0, r.vcpu));
+	zap_table(&r, 1);
+	put(&r, ev_entry(r.vcpu));
+	listen(&r, INFERRED);
+	/* The fault takes 1000, the guest runs, the other exit takes 500. */
+	assert_int_equal(last_zap_ns, last_fault_ns + 1000 + LONG_NS + 500);
+}
+
+static void entry_that_invlpg_dropped_is_told(void **unused)
+{
+	struct rig r;
+
+	(void)unused;
+	open_timed(&r, 1);
+	hidden(&r, VPN(1, 9), U, page_pte(9), SPTE_W(0x709));
+	write_page_table(&r, 1);
+	put(&r, ev_exit_svm(SVM_INVLPG, VPN(1, 9) << 12, 0, r.vcpu));
+	put(&r, ev_entry(r.vcpu));
+	listen(&r, INFERRED);
+	assert_string_equal(told, "F0 F9 Z9 ");
+}
+
+/* It shows when it is missed, which no helper knows beforehand. */
+static void entry_that_a_sync_dropped_is_not_told(void **unused)
+{
+	struct rig r;
+
+	(void)unused;
+	open_timed(&r, 1);
+	hidden(&r, VPN(1, 9), U, page_pte(9), SPTE_W(0x709));
+	write_page_table(&r, 1);
+	sync_table(&r, 1);
+	guest_runs(&r, LONG_NS);
+	/* Another frame: the entry went with the sync. */
+	hidden(&r, VPN(1, 9), U, page_pte(19), SPTE_W(0x713));
+	listen(&r, INFERRED);
+	assert_string_equal(told, "F0 F9 F9 ");
+}
+
+static const uint64_t nine[] = {9, 0};
+
+static void look_finds_an_entry_absent_then_built_then_used_then_gone(void **unused)
+{
+	struct spht_account a;
+	struct rig r;
+
+	(void)unused;
+	two_passes(&r, 10);
+	wanted = looked_at = nine;
+	a = listen(&r, INFERRED);
+	/* Built after the fault on page 0; the fault on page 9 is spared: who looks after that? */
+	assert_string_equal(told, "F0- F1p F2p F3p F4p F5p F6p F7p F8p "
+				  "Z0 Z1 Z2 Z3 Z4 Z5 Z6 Z7 Z8 Z9 "
+				  "F0- F1p F2p F3p F4p F5p F6p F7p F8p ");
+	assert_int_equal(a.avoided_direct, 2);
+}
+
+static void look_finds_used_what_was_built_and_spared_a_fault(void **unused)
+{
+	struct rig r;
+
+	(void)unused;
+	begin_second_pass(&r, 10);
+	guest_runs(&r, LONG_NS);
+	hidden(&r, VPN(1, 9), U, page_pte(9), SPTE_W(0x709)); /* spared */
+	touch_pages(&r, 1, 2, false);
+	zap_table(&r, 1);
+	touch_pages(&r, 0, 3, true);
+	wanted = looked_at = nine;
+	listen(&r, INFERRED);
+	/* What was built anew after the second zap has not been used again. */
+	assert_string_equal(told + strlen("F0- F1p F2p F3p F4p F5p F6p F7p F8p "),
+			    "Z0 Z1 Z2 Z3 Z4 Z5 Z6 Z7 Z8 Z9 F0- F1u F2u Z0 Z1 Z2 Z9 F0- F1p F2p ");
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(entries_of_a_zapped_page_are_told_once_each_and_in_their_order),
+		cmocka_unit_test(zap_is_told_when_its_exit_is_over_and_not_before),
+		cmocka_unit_test(entry_that_invlpg_dropped_is_told),
+		cmocka_unit_test(entry_that_a_sync_dropped_is_not_told),
+		cmocka_unit_test(look_finds_an_entry_absent_then_built_then_used_then_gone),
+		cmocka_unit_test(look_finds_used_what_was_built_and_spared_a_fault),
+	};
+
+	return cmocka_run_group_tests_name("what-ifs: what is told", tests, NULL, NULL);
+}
