@@ -79,5 +79,6 @@ bool spht_store_floods(struct spht_mmu *m, uint32_t page, bool at_once)
 	/* A level-1 table can become unsync instead, and then stores go unseen. */
 	if (level_of(m, page) == 1)
 		return false;
+	m->changes++;
 	return ++p->flood >= SPHT_FLOOD_STORES;
 }

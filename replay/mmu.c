@@ -81,6 +81,7 @@ void spht_mmu_create(struct spht_mmu *m, uint32_t page, uint32_t pos)
 {
 	struct spht_mmu_page *p = &m->pages[page];
 
+	m->changes++;
 	if (p->exists)
 		delist(m, page);
 	enlist(m, page, m->newest, SPHT_NO_ID);
@@ -107,6 +108,7 @@ void spht_mmu_zap(struct spht_mmu *m, uint32_t page)
 {
 	struct spht_mmu_page *p = &m->pages[page];
 
+	m->changes++;
 	if (p->exists)
 		delist(m, page);
 	empty(p);
@@ -162,6 +164,7 @@ void spht_mmu_unlink(struct spht_mmu *m, uint32_t parent, unsigned int index)
 {
 	struct spht_mmu_page *p = &m->pages[parent];
 
+	m->changes++;
 	if (p->child[index] != SPHT_NO_ID)
 		del_parent(&m->pages[p->child[index]], parent, index);
 	p->child[index] = SPHT_NO_ID;
@@ -173,6 +176,7 @@ int spht_mmu_link(struct spht_mmu *m, uint32_t parent, unsigned int index, uint3
 
 	if (spht_mmu_child(m, parent, index) == child)
 		return 0;
+	m->changes++;
 	if (!p->child) {
 		p->child = malloc(SPHT_PT_ENTRIES * sizeof(*p->child));
 		if (!p->child)
@@ -286,6 +290,7 @@ void spht_mmu_clear_flood(struct spht_mmu *m, uint32_t path, uint32_t leaf, unsi
 
 int spht_mmu_pin(struct spht_mmu *m, uint32_t page)
 {
+	m->changes++;
 	if (m->pages[page].pins++)
 		return 0;
 	if (m->nr_roots == m->cap_roots) {

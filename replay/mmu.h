@@ -33,6 +33,11 @@ struct spht_mmu {
 	uint32_t oldest, newest; /* active_mmu_pages, SPHT_NO_ID: no page exists */
 	uint64_t nr_existing; /* n_used_mmu_pages */
 	uint64_t nr_most; /* that ever existed at once */
+	/*
+	 * Goes up whenever links, entries of upper pages, or stores that are counted
+	 * change: as long as it stays, what was found of a path holds.
+	 */
+	uint64_t changes;
 	uint32_t *roots; /* pages that are pinned, each once */
 	uint32_t nr_roots, cap_roots;
 };
@@ -117,6 +122,7 @@ static inline void spht_mmu_drop(struct spht_mmu *m, uint32_t page, unsigned int
 	spht_bit_clear(p->present, index);
 	spht_bit_clear(p->writable, index);
 	spht_bit_clear(p->unknown, index);
+	m->changes += p->child != NULL;
 }
 
 /* What hangs at @index of upper page @page: a page id, SPHT_NO_ID if nothing. */

@@ -34,8 +34,6 @@ static bool prefetch_one(struct spht_whatif *w, const struct spht_step *s,
 	uint64_t bit = 1ull << (i & 63);
 	uint8_t st;
 
-	if (i == s->index || spht_bit(p->present, i))
-		return true;
 	if ((rec->set & bit) && (s->flags & SPHT_STEP_DIRECT) && w->c->kvm &&
 	    !w->c->kvm->direct_trails && i > trail)
 		return true; /* lacking */
@@ -74,16 +72,16 @@ static bool prefetch_one(struct spht_whatif *w, const struct spht_step *s,
 static void own_prefetch(struct spht_whatif *w, const struct spht_step *s)
 {
 	const struct recorded rec = recorded_prefetch(w, s);
-	uint64_t rest = rec.set;
-	unsigned int base = s->index & ~(w->c->window - 1), end = base + w->c->window;
-	unsigned int trail = base, i = base;
-
+	unsigned int base = s->index & ~(w->c->window - 1), word = base & ~63u, i;
+	uint64_t all = (w->c->window < 64 ? (1ull << w->c->window) - 1 : ~0ull) << (base & 63);
+	uint64_t there = (w->mmu.pages[s->page].present[base / 64] | 1ull << (s->index & 63)) & all;
 	/* Where direct entries are not prefetched behind the last that is there. */
-	for (unsigned int k = base; k < end; k++)
-		if (k == s->index || spht_bit(w->mmu.pages[s->page].present, k))
-			trail = k;
-	while (i < end && prefetch_one(w, s, &rec, i, trail))
-		i++;
+	unsigned int trail = word + 63 - (unsigned int)__builtin_clzll(there);
+	uint64_t rest = rec.set;
+
+	for (uint64_t todo = all & ~there; todo; todo &= todo - 1)
+		if (!prefetch_one(w, s, &rec, word + (unsigned int)__builtin_ctzll(todo), trail))
+			break;
 	/* A group can end here before it comes to what the recorded one brought. */
 	for (; rest; rest &= rest - 1) {
 		i = (s->index & ~63u) + (unsigned int)__builtin_ctzll(rest);
@@ -125,9 +123,12 @@ static void fault_happens(struct spht_whatif *w, const struct spht_step *s, uint
 	}
 	if (!(s->flags & SPHT_STEP_HAS_LEAF) || !(s->flags & SPHT_STEP_REQUESTED))
 		return;
-	if (spht_mmu_link_path(&w->mmu, s->path, s->page, s->leaf_level, s->vpn))
-		w->no_memory = true;
-	spht_w_linked(w, s);
+	if (!spht_w_is_settled(w, s)) {
+		spht_w_linked(w, s);
+		/* Stores of this step may have been counted since. */
+		if (s->region != SPHT_NO_ID && !w->flood_cleared)
+			w->regions[s->region].settled = w->mmu.changes;
+	}
 	/* Nothing set: spurious, and KVM skips its prefetch then. */
 	if (s->leaf_level == 1 && prefetches)
 		own_prefetch(w, s);
@@ -350,6 +351,8 @@ static void learn_region(struct spht_whatif *w, const struct spht_step *s)
 	r = &w->regions[s->region];
 	if (s->flags & SPHT_STEP_HAS_LEAF)
 		spht_w_own_table(w, s);
+	if (r->path != s->path || r->page != s->page || r->leaf_level != s->leaf_level)
+		r->settled = 0;
 	r->valid = s->flags & SPHT_STEP_HAS_LEAF;
 	r->direct = s->flags & SPHT_STEP_DIRECT;
 	r->path = s->path;

@@ -42,6 +42,8 @@ struct spht_wregion {
 	uint32_t path, page, table;
 	uint8_t leaf_level;
 	bool valid, direct;
+	/* mmu.changes when the path was linked, its pages there and their stores forgotten. */
+	uint64_t settled;
 };
 
 struct spht_request {
@@ -123,6 +125,7 @@ struct spht_whatif {
 	uint32_t *table_region; /* by table id: region + 1 that it was last seen under */
 	const struct spht_chunk *chunk; /* that is being fed, and in it: */
 	uint32_t next_change, next_drop;
+	uint32_t next_at; /* step of the first of them */
 	const struct spht_step *last; /* exit; NULL: none yet */
 	struct spht_step last_fed; /* it, once its chunk is gone */
 	uint64_t t_start; /* first exit of any vCPU, recording's clock */
@@ -245,7 +248,16 @@ void spht_w_list(struct spht_whatif *w, uint32_t table, uint32_t page);
 void spht_w_unuse(struct spht_whatif *w, uint32_t page, unsigned int index);
 
 /* Everything of the guest's and of silent drops that took effect up to and with step @step. */
-void spht_w_advance(struct spht_whatif *w, uint32_t step);
+void spht_w_advance_to(struct spht_whatif *w, uint32_t step);
+
+static inline void spht_w_advance(struct spht_whatif *w, uint32_t step)
+{
+	if (step >= w->next_at)
+		spht_w_advance_to(w, step);
+}
+
+/* Fills in w->next_at. */
+void spht_w_look_ahead(struct spht_whatif *w);
 /* Entries that the guest stored in the gap before this exit, a lead time ago. */
 void spht_w_advance_leads(struct spht_whatif *w);
 /* The recording lost events: no belief holds. */
@@ -413,6 +425,12 @@ static inline bool spht_w_waits(const struct spht_step *s)
 	return (s->flags & SPHT_STEP_BASE) && (s->flags & SPHT_STEP_REQUESTED);
 }
 
+/* Would a fetch find the path as the last fault in this region left it, and change nothing? */
+static inline bool spht_w_is_settled(const struct spht_whatif *w, const struct spht_step *s)
+{
+	return s->region != SPHT_NO_ID && w->regions[s->region].settled == w->mmu.changes;
+}
+
 /* The guest's table of this fault maps its region, and no other. */
 void spht_w_own_table(struct spht_whatif *w, const struct spht_step *s);
 int spht_w_pages_init(struct spht_whatif *w);
@@ -422,7 +440,7 @@ void spht_w_begin_pages(struct spht_whatif *w, const struct spht_step *s);
 /* The fault's fetch: room, pages, paths; or none, since the fault is avoided. */
 void spht_w_fetch(struct spht_whatif *w, const struct spht_step *s, uint32_t step);
 void spht_w_no_fetch(struct spht_whatif *w, const struct spht_step *s, uint32_t step);
-/* The recording has linked the fault's path by now, and so has the what-if. */
+/* The recording has linked the fault's path by now, and so does the what-if. */
 void spht_w_linked(struct spht_whatif *w, const struct spht_step *s);
 /* The helper's own fetch.  The number of pages made, -1 when memory is short. */
 int spht_w_helper_fetch(struct spht_whatif *w, const struct spht_wregion *r, uint64_t vpn);

@@ -54,6 +54,7 @@ void spht_w_lack(struct spht_whatif *w, uint32_t page, unsigned int index, bool 
 		spht_bit_clear(p->lack_w, index);
 	if (spht_bit(p->lack, index))
 		return;
+	w->mmu.changes += w->mmu.pages[page].child != NULL;
 	spht_bit_set(p->lack, index);
 	spht_w_tag(w, p, SPHT_OUTSIDE_LACK, index, w->outside);
 	spht_w_book(w, w->outside)->new_exits_hi++;
@@ -236,6 +237,7 @@ static void keep(struct spht_whatif *w, uint32_t page)
 			spht_w_mark(w, &w->pages[m->parents[i][0]].extra, m->parents[i][1]);
 	if (p->theirs)
 		memset(p->theirs, 0, SPHT_MMU_WORDS * sizeof(*p->theirs));
+	w->mmu.changes++;
 	p->alone = true;
 	p->by_helper = !is_direct(w, page);
 	spht_w_book(w, w->outside)->kept_pages++;
@@ -327,6 +329,8 @@ static uint32_t path_page(const struct spht_whatif *w, uint32_t path, uint32_t l
 
 void spht_w_linked(struct spht_whatif *w, const struct spht_step *s)
 {
+	if (spht_mmu_link_path(&w->mmu, s->path, s->page, s->leaf_level, s->vpn))
+		w->no_memory = true;
 	for (unsigned int level = 4; level > s->leaf_level; level--) {
 		uint32_t page = path_page(w, s->path, s->page, s->leaf_level, level);
 		unsigned int index = spht_vpn_index(s->vpn, level);
@@ -367,7 +371,7 @@ void spht_w_fetch(struct spht_whatif *w, const struct spht_step *s, uint32_t ste
 		create_pages(w, s, step);
 		spht_w_settle(w, s, SPHT_ZAP_UPPER);
 	}
-	if (!(s->flags & SPHT_STEP_HAS_LEAF))
+	if (!(s->flags & SPHT_STEP_HAS_LEAF) || spht_w_is_settled(w, s))
 		return;
 	for (unsigned int level = 4; level >= s->leaf_level; level--) {
 		uint32_t page = path_page(w, s->path, s->page, s->leaf_level, level);
@@ -387,8 +391,6 @@ void spht_w_no_fetch(struct spht_whatif *w, const struct spht_step *s, uint32_t 
 	create_pages(w, s, step);
 	spht_w_settle(w, s, SPHT_ZAP_UPPER);
 	/* A link that was not known before was there, or the fault would not have been avoided. */
-	if (spht_mmu_link_path(&w->mmu, s->path, s->page, s->leaf_level, s->vpn))
-		w->no_memory = true;
 	spht_w_linked(w, s);
 }
 

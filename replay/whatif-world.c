@@ -183,7 +183,7 @@ static inline void fetch_ahead(const struct spht_whatif *w, const struct spht_ch
 }
 
 /* Everything that took effect up to and with step @step. */
-void spht_w_advance(struct spht_whatif *w, uint32_t step)
+void spht_w_advance_to(struct spht_whatif *w, uint32_t step)
 {
 	const struct spht_change *c = w->chunk->changes[w->c->world];
 	const struct spht_change *d = w->chunk->changes[SPHT_CHANGE_DROP];
@@ -204,6 +204,19 @@ void spht_w_advance(struct spht_whatif *w, uint32_t step)
 		spht_verify_drop(w->verify, d[w->next_drop].page, d[w->next_drop].index);
 		drop(w, d[w->next_drop].page, d[w->next_drop].index);
 	}
+	spht_w_look_ahead(w);
+}
+
+void spht_w_look_ahead(struct spht_whatif *w)
+{
+	const struct spht_chunk *k = w->chunk;
+
+	w->next_at = UINT32_MAX;
+	if (w->next_change < k->nr_changes[w->c->world])
+		w->next_at = k->changes[w->c->world][w->next_change].step;
+	if (w->next_drop < k->nr_changes[SPHT_CHANGE_DROP] &&
+	    k->changes[SPHT_CHANGE_DROP][w->next_drop].step < w->next_at)
+		w->next_at = k->changes[SPHT_CHANGE_DROP][w->next_drop].step;
 }
 
 /*
@@ -240,6 +253,7 @@ void spht_w_lose(struct spht_whatif *w)
 		memset(p->side, 0, sizeof(p->side));
 		if (!w->mmu.pages[i].exists)
 			continue;
+		w->mmu.changes++;
 		memset(w->mmu.pages[i].unknown, 0xff, sizeof(w->mmu.pages[i].unknown));
 		w->mmu.pages[i].unsync = true;
 	}

@@ -191,6 +191,7 @@ int spht_whatif_feed(struct spht_whatif *w, const struct spht_chunk *chunk, stru
 {
 	w->chunk = chunk;
 	w->next_change = w->next_drop = 0;
+	spht_w_look_ahead(w);
 	for (uint32_t i = 0; i < chunk->nr && !w->no_memory; i++) {
 		const struct spht_step *s = &chunk->steps[i];
 
