@@ -324,7 +324,7 @@ static struct spht_worker *next_worker(struct spht_whatif *w, struct spht_team *
 static void run_worker(struct spht_whatif *w, struct spht_team *t, struct spht_worker *k,
 		       uint64_t when)
 {
-	struct spht_request q;
+	struct spht_request *q;
 
 	switch (k->work) {
 	case SPHT_WORK_PREPARE:
@@ -335,9 +335,10 @@ static void run_worker(struct spht_whatif *w, struct spht_team *t, struct spht_w
 		go_on(w, t, k);
 		break;
 	default:
-		q = *spht_request_first(t);
-		spht_request_take(w, t, spht_request_first(t));
-		start_job(w, t, k, &q, when);
+		/* Its place is not taken by another one until the job has begun. */
+		q = spht_request_first(t);
+		spht_request_take(w, t, q);
+		start_job(w, t, k, q, when);
 		break;
 	}
 }

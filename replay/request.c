@@ -73,27 +73,31 @@ void spht_w_find_region(struct spht_whatif *w, uint64_t space, uint64_t region)
 	};
 }
 
+__attribute__((noinline)) static void find_path(struct spht_whatif *w, const struct spht_wregion *r,
+						unsigned int index, uint64_t vpn)
+{
+	w->memo.linked = spht_w_reaches(w, r->path, r->page, r->leaf_level, index, vpn);
+	w->memo.path_known = true;
+}
+
 /* spht_w_reaches() for an entry of the region that was looked up last, in a hook. */
-static bool reaches(struct spht_whatif *w, const struct spht_wregion *r, unsigned int index,
-		    uint64_t vpn)
+static inline bool reaches(struct spht_whatif *w, const struct spht_wregion *r, unsigned int index,
+			   uint64_t vpn)
 {
 	struct spht_memo *m = &w->memo;
 
 	if (!spht_bit(w->mmu.pages[r->page].present, index))
 		return false;
 	if (!m->path_known)
-		m->linked = spht_w_reaches(w, r->path, r->page, r->leaf_level, index, vpn);
-	m->path_known = true;
+		find_path(w, r, index, vpn);
 	return m->linked;
 }
 
-/* Is it there, or does a helper work at it or have it before it? */
-static bool is_duplicate(struct spht_whatif *w, const struct spht_wregion *r, unsigned int index,
-			 uint64_t vpn)
+/* Does a helper work at it? */
+static bool is_worked_at(const struct spht_whatif *w, const struct spht_wregion *r,
+			 unsigned int index)
 {
-	if (spht_bit(w->pages[r->page].queued, index))
-		return true;
-	for (uint32_t t = 0; t < w->nr_teams && w->working; t++) {
+	for (uint32_t t = 0; t < w->nr_teams; t++) {
 		for (uint32_t i = 0; i < w->teams[t].nr_workers; i++) {
 			const struct spht_worker *k = &w->teams[t].workers[i];
 
@@ -102,29 +106,31 @@ static bool is_duplicate(struct spht_whatif *w, const struct spht_wregion *r, un
 				return true;
 		}
 	}
-	return reaches(w, r, index, vpn);
+	return false;
 }
 
-static void ask(struct spht_host *host, uint64_t space, uint64_t vpn, bool watch)
+/* Is it there, or does a helper work at it or have it before it? */
+static inline bool is_duplicate(struct spht_whatif *w, const struct spht_wregion *r,
+				unsigned int index, uint64_t vpn)
 {
-	struct spht_whatif *w = (struct spht_whatif *)host;
+	return spht_bit(w->pages[r->page].queued, index) || reaches(w, r, index, vpn) ||
+	       (w->working && is_worked_at(w, r, index));
+}
+
+/* Queues it.  Apart from ask(), which then needs next to nothing for duplicates. */
+__attribute__((noinline)) static void queue_it(struct spht_whatif *w, const struct spht_wregion *r,
+					       unsigned int index, uint64_t space, uint64_t vpn,
+					       bool watch)
+{
 	struct spht_team *t = w->nr_teams == 1 ? w->teams : &w->teams[w->vcpu % w->nr_teams];
-	struct spht_wregion *r = spht_w_region(w, space, vpn);
-	struct spht_account *book = spht_w_book(w, w->outside);
-	unsigned int index = r ? spht_vpn_index(vpn, r->leaf_level) : 0;
 	struct spht_request *q = NULL;
 
-	book->generated++;
-	if (r && is_duplicate(w, r, index, vpn)) {
-		book->duplicate++;
-		return;
-	}
 	if (r && w->c->curve)
 		spht_w_want(w, r->page, r->table, index, watch);
 	if (t->watched.live + t->queue.live < w->c->costs->queue_limit)
 		q = ring_push(&t->queue, w->c->costs->queue_limit);
 	if (!q) {
-		book->queue_full++;
+		spht_w_book(w, w->outside)->queue_full++;
 		return;
 	}
 	*q = (struct spht_request){.space = space,
@@ -137,6 +143,20 @@ static void ask(struct spht_host *host, uint64_t space, uint64_t vpn, bool watch
 	w->idle = false;
 	if (r)
 		spht_bit_set(w->pages[r->page].queued, index);
+}
+
+static inline void ask(struct spht_host *host, uint64_t space, uint64_t vpn, bool watch)
+{
+	struct spht_whatif *w = (struct spht_whatif *)host;
+	struct spht_wregion *r = spht_w_region(w, space, vpn);
+	unsigned int index = r ? spht_vpn_index(vpn, r->leaf_level) : 0;
+	struct spht_account *book = spht_w_book(w, w->outside);
+
+	book->generated++;
+	if (!r || !is_duplicate(w, r, index, vpn))
+		queue_it(w, r, index, space, vpn, watch);
+	else
+		book->duplicate++;
 }
 
 /* The same, for whoever looks at one entry alone. */
