@@ -74,7 +74,7 @@ TRACE_TOOL_SRCS := traces/spht-trace.c traces/cmd-util.c traces/exit-reason.c tr
 	traces/info-scan.c traces/info-missing.c traces/info-text.c traces/info-json.c \
 	traces/cmd-dump.c traces/cmd-verify.c traces/cmd-cut.c traces/cut-state.c \
 	traces/node-table.c traces/cmd-repack.c
-REPLAY_LIB_SRCS := replay/heuristic_spec.c replay/thread.c replay/order.c replay/assemble.c \
+REPLAY_LIB_SRCS := replay/heuristic_spec.c replay/specs.c replay/plugin.c replay/thread.c replay/order.c replay/assemble.c \
 	replay/classify.c replay/idmap.c replay/role.c replay/shadow.c replay/mmu.c \
 	replay/guest.c replay/spill.c replay/change.c replay/step.c replay/chunk.c \
 	replay/observe.c replay/observe-ops.c replay/observe-sync.c replay/observe-rmap.c \
@@ -86,7 +86,7 @@ REPLAY_LIB_SRCS := replay/heuristic_spec.c replay/thread.c replay/order.c replay
 	replay/explain.c replay/story.c replay/pool.c replay/run.c replay/row.c replay/csv.c \
 	replay/text.c replay/text-phase.c replay/text-miss.c replay/text-story.c \
 	replay/text-entry.c
-REPLAY_SRCS := replay/spht-replay.c replay/emit.c replay/output.c replay/usage.c replay/calibrate.c
+REPLAY_SRCS := replay/spht-replay.c replay/choose.c replay/emit.c replay/output.c replay/usage.c replay/calibrate.c
 # Measures the machine it runs on; x86-64, as what is modelled.
 ifeq ($(shell uname -m),x86_64)
 CALIBRATE_SRCS := calibrate/spht-calibrate.c calibrate/cost.c calibrate/die.c calibrate/faults.c \
@@ -107,6 +107,8 @@ RECORD_SRCS := collector/spht-record.c collector/options.c collector/message.c c
 	collector/command.c collector/host.c collector/kvm-facts.c collector/kvm-role.c \
 	collector/kvm-stats.c collector/vm.c collector/vm-vcpus.c collector/proc.c \
 	collector/sysfile.c collector/check.c collector/check-tracing.c
+# What a plugin includes as <spht/heuristic.h>: installed, and nothing else of the project.
+PUBLIC_HEADERS := heuristics/heuristic.h heuristics/lru.h
 # The one place that globs: a heuristic is built in by being in the folder.
 HEURISTIC_SRCS := $(sort $(wildcard heuristics/*.c))
 
@@ -120,7 +122,7 @@ UNIT_TESTS := tests/unit/test_record_perfdata_order.c \
 	tests/unit/test_record_child.c tests/unit/test_record_settings.c \
 	tests/unit/test_heuristics.c tests/unit/test_heuristic_stride.c \
 	tests/unit/test_heuristic_hybrid.c tests/unit/test_heuristic_rules.c \
-	tests/unit/test_spec.c tests/unit/test_trace.c \
+	tests/unit/test_spec.c tests/unit/test_specs.c tests/unit/test_trace.c \
 	tests/unit/test_damage.c tests/unit/test_sums.c \
 	tests/unit/test_assemble.c tests/unit/test_mmu.c tests/unit/test_guest.c \
 	tests/unit/test_steps.c \
@@ -346,20 +348,23 @@ TABLES ?= fidelity $(wildcard traces/samples/*.spht)
 tables: programs
 	@BUILD='$(BUILD)' scripts/tables $(TABLES)
 
-install: all
-	$(INSTALL) -d $(DESTDIR)$(bindir) $(DESTDIR)$(mandir)/man1 $(DESTDIR)$(mandir)/man5 \
-		$(DESTDIR)$(includedir)/spht
+install: all install-headers
+	$(INSTALL) -d $(DESTDIR)$(bindir) $(DESTDIR)$(mandir)/man1 $(DESTDIR)$(mandir)/man5
 	$(INSTALL) -m 0755 $(PROGRAMS) $(DESTDIR)$(bindir)
 	$(if $(MAN1),$(INSTALL) -m 0644 $(MAN1) $(DESTDIR)$(mandir)/man1)
 	$(if $(MAN5),$(INSTALL) -m 0644 $(MAN5) $(DESTDIR)$(mandir)/man5)
-	$(INSTALL) -m 0644 heuristics/heuristic.h $(DESTDIR)$(includedir)/spht
+
+# All that a plugin needs to be compiled; builds nothing.
+install-headers:
+	$(INSTALL) -d $(DESTDIR)$(includedir)/spht
+	$(INSTALL) -m 0644 $(PUBLIC_HEADERS) $(DESTDIR)$(includedir)/spht
 
 uninstall:
 	rm -f $(addprefix $(DESTDIR)$(bindir)/,spht-trace spht-replay spht-record \
 		spht-calibrate)
 	rm -f $(addprefix $(DESTDIR)$(mandir)/man1/,$(notdir $(MAN1)))
 	rm -f $(addprefix $(DESTDIR)$(mandir)/man5/,$(notdir $(MAN5)))
-	rm -f $(DESTDIR)$(includedir)/spht/heuristic.h
+	rm -f $(addprefix $(DESTDIR)$(includedir)/spht/,$(notdir $(PUBLIC_HEADERS)))
 	-rmdir $(DESTDIR)$(includedir)/spht
 
 # Only a folder that this Makefile filled.
@@ -369,7 +374,7 @@ clean:
 
 FORCE:
 .PHONY: all programs tools unit have-libs demo demo-run check check-run check-live check-asan \
-	check-mutations format-check lab check-lab bench tables install uninstall clean FORCE
+	check-mutations format-check lab check-lab bench tables install install-headers uninstall clean FORCE
 
 -include $(patsubst %.c,$(BUILD)/%.d,$(TRACES_SRCS) $(TRACE_TOOL_SRCS) $(REPLAY_LIB_SRCS) \
 	$(REPLAY_SRCS) $(CALIBRATE_SRCS) $(RECORD_SRCS) $(HEURISTIC_SRCS) $(UNIT_TESTS) $(UNIT_LIB_SRCS) \

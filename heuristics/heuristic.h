@@ -211,4 +211,19 @@ struct spht_heuristic {
 		.struct_size = sizeof(struct spht_heuristic), \
 		__VA_ARGS__}
 
+#ifdef __cplusplus
+#define SPHT_EXTERN_C extern "C"
+#else
+#define SPHT_EXTERN_C extern
+#endif
+
+/*
+ * Behind SPHT_HEURISTIC(ident, ...): this shared object is a plugin, and that is its
+ * heuristic.  One for each shared object; no built-in heuristic has it.
+ */
+#define SPHT_PLUGIN(ident) \
+	SPHT_EXTERN_C __attribute__((visibility("default"))) \
+	const struct spht_heuristic *const spht_plugin; \
+	const struct spht_heuristic *const spht_plugin = &spht_heuristic_##ident
+
 #endif

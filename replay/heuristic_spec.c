@@ -245,30 +245,32 @@ static int parse_value(const struct spht_heuristic *h, const struct spht_param *
 	return -1;
 }
 
-static int unknown_heuristic(struct span name, struct spht_error *err)
+const struct spht_heuristic *spht_spec_find(const char *text, size_t len, struct spht_error *err)
 {
+	struct span name = {text, len};
 	struct text t = message(err);
+	int i = find_name(name, heuristic_name, NULL);
 	char q[MAX_NAME + 6];
 
-	if (name.len)
+	if (i >= 0)
+		return spht_heuristics[i];
+	if (len)
 		text_add(&t, "there is no heuristic %s", quoted(name, q));
 	else
 		text_add(&t, "the name of the heuristic is missing");
+	if (len > 3 && !memcmp(text + len - 3, ".so", 3))
+		text_add(&t, "; a file is named with its folder, as ./mine.so");
 	add_names(&t, name, heuristic_name, NULL);
-	return -1;
+	return NULL;
 }
 
-/* One "KEY=VALUE". */
-static int parse_pair(struct spht_spec *spec, struct span pair, uint32_t *given,
+/* The parameter that "KEY=VALUE..." is about, or -1. */
+static int find_param(const struct spht_heuristic *h, struct span pair, struct span key,
 		      struct spht_error *err)
 {
-	const struct spht_heuristic *h = spec->h;
-	const char *equals = memchr(pair.text, '=', pair.len);
-	struct span key = {pair.text, equals ? (size_t)(equals - pair.text) : pair.len};
+	int i = find_name(key, param_name, h);
 	struct text t = message(err);
 	char q[MAX_NAME + 6];
-	struct span value;
-	int i = find_name(key, param_name, h);
 
 	if (!h->nr_params) {
 		text_add(&t, "%s has no parameters, but %s was given", h->name, quoted(pair, q));
@@ -282,47 +284,133 @@ static int parse_pair(struct spht_spec *spec, struct span pair, uint32_t *given,
 		add_names(&t, key, param_name, h);
 		return -1;
 	}
-	if (!equals) {
+	if (key.len == pair.len) {
 		text_add(&t, "%s: %s has no value; write %s=", h->name, h->params[i].name,
 			 h->params[i].name);
 		add_range(&t, &h->params[i]);
 		return -1;
 	}
-	if (*given & 1u << i) {
-		text_add(&t, "%s: %s is given twice", h->name, h->params[i].name);
+	return i;
+}
+
+/* "VALUE|VALUE..." of parameter @i, each value once. */
+static int parse_values(struct spht_ranges *r, int i, struct span s, struct spht_error *err)
+{
+	const struct spht_param *p = &r->h->params[i];
+	int64_t *v = r->memory + r->nr_memory;
+	size_t n = 0, at = 0;
+
+	do {
+		const char *bar = memchr(s.text + at, '|', s.len - at);
+		struct span one = {s.text + at, bar ? (size_t)(bar - s.text) - at : s.len - at};
+
+		if (parse_value(r->h, p, one, &v[n], err))
+			return -1;
+		for (size_t k = 0; k < n; k++) {
+			if (v[k] != v[n])
+				continue;
+			value_fault(r->h, p, one, " stands twice in its list", err);
+			return -1;
+		}
+		n++;
+		at += one.len + 1;
+	} while (at <= s.len);
+	r->param[r->nr] = (unsigned int)i;
+	r->values[r->nr] = v;
+	r->nr_values[r->nr++] = n;
+	r->nr_memory += n;
+	if (__builtin_mul_overflow(r->product, n, &r->product))
+		r->product = UINT64_MAX;
+	return 0;
+}
+
+/* One "KEY=VALUE[|VALUE...]". */
+static int parse_pair(struct spht_ranges *r, struct span pair, struct spht_error *err)
+{
+	const char *equals = memchr(pair.text, '=', pair.len);
+	struct span key = {pair.text, equals ? (size_t)(equals - pair.text) : pair.len};
+	struct text t = message(err);
+	struct span values;
+	int i = find_param(r->h, pair, key, err);
+
+	if (i < 0)
+		return -1;
+	for (unsigned int k = 0; k < r->nr; k++) {
+		if (r->param[k] != (unsigned int)i)
+			continue;
+		text_add(&t, "%s: %s is given twice", r->h->name, r->h->params[i].name);
 		return -1;
 	}
-	*given |= 1u << i;
-	value.text = equals + 1;
-	value.len = pair.len - key.len - 1;
-	return parse_value(h, &h->params[i], value, &spec->params[i], err);
+	values.text = equals + 1;
+	values.len = pair.len - key.len - 1;
+	return parse_values(r, i, values, err);
+}
+
+int spht_ranges_parse(struct spht_ranges *r, const struct spht_heuristic *h, const char *text,
+		      struct spht_error *err)
+{
+	size_t most = 1;
+
+	*r = (struct spht_ranges){.h = h, .product = 1};
+	for (const char *c = text; *c; c++)
+		most += *c == '|' || *c == ',' || *c == ';';
+	r->memory = malloc(most * sizeof(*r->memory));
+	if (!r->memory) {
+		spht_error_set(err, "out of memory");
+		return -1;
+	}
+	/* An empty list says no parameter. */
+	while (*text) {
+		struct span pair = {text, strcspn(text, ",;")};
+
+		if (parse_pair(r, pair, err))
+			goto fail;
+		text += pair.len;
+		if (!*text)
+			return 0;
+		text++;
+		/* A separator promises another one. */
+		if (!*text && parse_pair(r, (struct span){text, 0}, err))
+			goto fail;
+	}
+	return 0;
+fail:
+	spht_ranges_close(r);
+	return -1;
+}
+
+void spht_ranges_close(struct spht_ranges *r)
+{
+	free(r->memory);
+	r->memory = NULL;
+}
+
+void spht_ranges_at(const struct spht_ranges *r, uint64_t i, struct spht_spec *spec)
+{
+	*spec = (struct spht_spec){.h = r->h};
+	for (unsigned int p = 0; p < r->h->nr_params; p++)
+		spec->params[p] = r->h->params[p].def;
+	for (unsigned int k = r->nr; k-- > 0; i /= r->nr_values[k])
+		spec->params[r->param[k]] = r->values[k][i % r->nr_values[k]];
 }
 
 int spht_spec_parse(struct spht_spec *spec, const char *text, struct spht_error *err)
 {
-	struct span name = {text, strcspn(text, ":")};
-	int i = find_name(name, heuristic_name, NULL);
-	struct spht_spec parsed = {0};
-	uint32_t given = 0;
+	size_t len = strcspn(text, ":");
+	const struct spht_heuristic *h = spht_spec_find(text, len, err);
+	struct spht_ranges r;
+	int ret = -1;
 
-	if (i < 0)
-		return unknown_heuristic(name, err);
-	parsed.h = spht_heuristics[i];
-	for (unsigned int p = 0; p < parsed.h->nr_params; p++)
-		parsed.params[p] = parsed.h->params[p].def;
-	text += name.len;
-	/* "NAME:" alone says no parameter, as an empty list does. */
-	if (text[0] == ':' && text[1]) {
-		do {
-			struct span pair = {text + 1, strcspn(text + 1, ",;")};
-
-			if (parse_pair(&parsed, pair, &given, err))
-				return -1;
-			text = pair.text + pair.len;
-		} while (*text);
+	if (!h || spht_ranges_parse(&r, h, text[len] ? text + len + 1 : "", err))
+		return -1;
+	if (r.product == 1) {
+		spht_ranges_at(&r, 0, spec);
+		ret = 0;
+	} else {
+		spht_error_set(err, "%s: several values where one is wanted", h->name);
 	}
-	*spec = parsed;
-	return 0;
+	spht_ranges_close(&r);
+	return ret;
 }
 
 size_t spht_spec_format(const struct spht_spec *spec, char *buf, size_t size)
@@ -338,19 +426,10 @@ size_t spht_spec_format(const struct spht_spec *spec, char *buf, size_t size)
 	return t.len;
 }
 
-static void print_list(FILE *out)
-{
-	fprintf(out, "Heuristics, for --heuristic=NAME[:KEY=VALUE,...]:\n\n");
-	for (unsigned int i = 0; i < spht_nr_heuristics; i++)
-		fprintf(out, "  %-12s%s\n", spht_heuristics[i]->name, spht_heuristics[i]->summary);
-	fprintf(out, "\n--heuristic=NAME:help tells the parameters of one.\n");
-}
-
-static void print_params(const struct spht_heuristic *h, FILE *out)
+void spht_spec_print_params(const struct spht_heuristic *h, FILE *out)
 {
 	static const char *const types[] = {"int", "bool", "choice"};
 
-	fprintf(out, "%s: %s\n\nFollows: %s\n\n", h->name, h->summary, h->cite);
 	if (!h->nr_params)
 		fprintf(out, "No parameters.\n");
 	for (unsigned int i = 0; i < h->nr_params; i++) {
@@ -364,24 +443,6 @@ static void print_params(const struct spht_heuristic *h, FILE *out)
 		fprintf(out, "  %s=%s\n      %s: %s\n      %s\n", p->name, def, types[p->type],
 			range, p->help);
 	}
-}
-
-int spht_spec_help(const char *text, FILE *out, struct spht_error *err)
-{
-	struct span name = {text, strcspn(text, ":")};
-	int i;
-
-	if (!strcmp(text, "help")) {
-		print_list(out);
-		return 1;
-	}
-	if (strcmp(text + name.len, ":help"))
-		return 0;
-	i = find_name(name, heuristic_name, NULL);
-	if (i < 0)
-		return unknown_heuristic(name, err);
-	print_params(spht_heuristics[i], out);
-	return 1;
 }
 
 static bool valid_name(const char *name)

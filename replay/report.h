@@ -10,7 +10,7 @@
 
 /* report: counters -> CSV, JSON, text.  No arithmetic beyond ratios. */
 
-#define SPHT_CSV_SCHEMA "2"
+#define SPHT_CSV_SCHEMA "3"
 #define SPHT_MAX_FIELDS 128
 
 enum spht_field_kind { SPHT_FIELD_EMPTY, SPHT_FIELD_TEXT, SPHT_FIELD_COUNT, SPHT_FIELD_REAL };
@@ -18,7 +18,8 @@ enum spht_field_kind { SPHT_FIELD_EMPTY, SPHT_FIELD_TEXT, SPHT_FIELD_COUNT, SPHT
 struct spht_field {
 	const char *name; /* column, METRICS section 8 */
 	enum spht_field_kind kind;
-	char text[192];
+	const char *text; /* @own, or what lives as long as the row is used */
+	char own[192];
 	uint64_t count;
 	double real;
 };
@@ -27,6 +28,7 @@ struct spht_row {
 	struct spht_field f[SPHT_MAX_FIELDS];
 	unsigned int nr;
 	unsigned int whose; /* of an interval: so many of them say whose it is */
+	char params[SPHT_SPEC_TEXT];
 };
 
 /* All columns of one result, in the order of METRICS section 8. */

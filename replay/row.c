@@ -2,6 +2,7 @@
 #include <inttypes.h>
 #include <string.h>
 
+#include "replay/plugin.h"
 #include "replay/report.h"
 #include "version.h"
 
@@ -12,6 +13,7 @@ static struct spht_field *add(struct spht_row *r, const char *name, enum spht_fi
 	memset(f, 0, sizeof(*f));
 	f->name = name;
 	f->kind = kind;
+	f->text = f->own;
 	return f;
 }
 
@@ -24,7 +26,13 @@ static void text(struct spht_row *r, const char *name, const char *value)
 {
 	struct spht_field *f = add(r, name, *value ? SPHT_FIELD_TEXT : SPHT_FIELD_EMPTY);
 
-	snprintf(f->text, sizeof(f->text), "%s", value);
+	snprintf(f->own, sizeof(f->own), "%s", value);
+}
+
+/* @value stays where it is for as long as the row is used. */
+static void text_of(struct spht_row *r, const char *name, const char *value)
+{
+	add(r, name, *value ? SPHT_FIELD_TEXT : SPHT_FIELD_EMPTY)->text = value;
 }
 
 static void count(struct spht_row *r, const char *name, uint64_t value)
@@ -83,15 +91,22 @@ static void fill_provenance(struct spht_row *r, const struct spht_recording *rec
 	text(r, "warmup", rec->roi.warmup);
 }
 
+/* Parameters may be longer than any other text. */
+static void fill_spec(struct spht_row *r, const struct spht_spec *spec)
+{
+	spht_spec_format(spec, r->params, sizeof(r->params));
+	text(r, "heuristic", spec->h->name);
+	text_of(r, "params", r->params);
+}
+
 static void fill_config(struct spht_row *r, const struct spht_recording *rec,
 			const struct spht_run_options *opt, const struct spht_result *res)
 {
-	struct spht_field *f;
+	const struct spht_plugin *plugin = res->spec->plugin;
 
-	text(r, "heuristic", res->spec->h->name);
-	f = add(r, "params", SPHT_FIELD_TEXT);
-	if (!spht_spec_format(res->spec, f->text, sizeof(f->text)))
-		f->kind = SPHT_FIELD_EMPTY;
+	fill_spec(r, res->spec);
+	text_of(r, "plugin", plugin ? plugin->file : "");
+	text_of(r, "plugin_sha256", plugin ? plugin->sha256 : "");
 	text(r, "knowledge", spht_world_name(opt->knowledge));
 	text(r, "legality", opt->legality == SPHT_LEGAL_ACCESSED ? "accessed" : "present");
 	text(r, "clock", "virtual");
@@ -281,16 +296,11 @@ void spht_row_fill(struct spht_row *r, const struct spht_recording *rec,
 static void fill_phase_whose(struct spht_row *r, const struct spht_recording *rec,
 			     const struct spht_run_options *opt, const struct spht_result *res)
 {
-	struct spht_field *f;
-
 	text(r, "schema", SPHT_CSV_SCHEMA);
 	text(r, "trace", basename_of(rec->path));
 	text(r, "roi", rec->roi.text);
 	text(r, "warmup", rec->roi.warmup);
-	text(r, "heuristic", res->spec->h->name);
-	f = add(r, "params", SPHT_FIELD_TEXT);
-	if (!spht_spec_format(res->spec, f->text, sizeof(f->text)))
-		f->kind = SPHT_FIELD_EMPTY;
+	fill_spec(r, res->spec);
 	text(r, "knowledge", spht_world_name(opt->knowledge));
 	real(r, "guest_time_scale", res->scale);
 }

@@ -6,12 +6,11 @@
 #include "replay/whatif.h"
 
 /* What the command line asked for, checked. */
-#define SPHT_MAX_SPECS  256
 #define SPHT_MAX_SCALES 16
 
 struct spht_run_options {
-	struct spht_spec specs[SPHT_MAX_SPECS];
-	unsigned int nr_specs;
+	const struct spht_spec *specs;
+	unsigned int nr_specs; /* times nr_scales: SPHT_MAX_ROWS at most */
 	double scales[SPHT_MAX_SCALES];
 	unsigned int nr_scales;
 	enum spht_world knowledge;

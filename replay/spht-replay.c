@@ -11,14 +11,13 @@
 #include <unistd.h>
 
 #include "replay/calibrate.h"
+#include "replay/choose.h"
 #include "replay/emit.h"
 #include "replay/reading.h"
 #include "replay/report.h"
+#include "replay/status.h"
 #include "replay/usage.h"
 #include "version.h"
-
-/* METRICS section 9. */
-enum { EXIT_OK = 0, EXIT_INPUT = 1, EXIT_USAGE = 2, EXIT_IDENTITY = 3, EXIT_PARTIAL = 4 };
 
 #define MAX_VM_THREADS 1024
 #define MAX_MEMORY_MIB (1u << 20)
@@ -27,13 +26,14 @@ enum { EXIT_OK = 0, EXIT_INPUT = 1, EXIT_USAGE = 2, EXIT_IDENTITY = 3, EXIT_PART
 
 struct args {
 	struct spht_run_options run;
+	struct spht_specs specs;
 	struct spht_reading reading;
 	const char *csv, *json, *vm;
 	int32_t vm_tids[MAX_VM_THREADS];
 	size_t nr_vm;
 	struct spht_room room;
 	uint32_t mmu_pages; /* 0: auto */
-	bool partial, timing, quiet;
+	bool partial, timing, quiet, list;
 };
 
 __attribute__((format(printf, 1, 2))) static int usage_error(const char *fmt, ...)
@@ -99,28 +99,9 @@ static int parse_scales(struct args *a, const char *list)
 	return 0;
 }
 
-static int parse_heuristic(struct args *a, const char *s)
-{
-	struct spht_error err;
-	int ret = spht_spec_help(s, stdout, &err);
-
-	if (ret > 0)
-		exit(fflush(stdout) || ferror(stdout) ? EXIT_INPUT : EXIT_OK);
-	if (!ret) {
-		if (a->run.nr_specs == SPHT_MAX_SPECS)
-			return usage_error("more than %d heuristics in one run", SPHT_MAX_SPECS);
-		ret = spht_spec_parse(&a->run.specs[a->run.nr_specs], s, &err);
-	}
-	if (ret < 0) {
-		fprintf(stderr, "spht-replay: --heuristic=%s: %s\n", s, err.text);
-		return EXIT_USAGE;
-	}
-	a->run.nr_specs++;
-	return 0;
-}
-
 enum {
 	OPT_HEURISTIC = 256,
+	OPT_LIST,
 	OPT_CSV,
 	OPT_JSON,
 	OPT_KNOWLEDGE,
@@ -155,6 +136,7 @@ enum {
 
 static const struct option options[] = {
 	{"heuristic", required_argument, NULL, OPT_HEURISTIC},
+	{"list-configurations", no_argument, NULL, OPT_LIST},
 	{"csv", required_argument, NULL, OPT_CSV},
 	{"json", required_argument, NULL, OPT_JSON},
 	{"jobs", required_argument, NULL, 'j'},
@@ -305,7 +287,10 @@ static int one_option(struct args *a, int opt, const char *arg)
 
 	switch (opt) {
 	case OPT_HEURISTIC:
-		return parse_heuristic(a, arg);
+		return spht_choose(&a->specs, arg);
+	case OPT_LIST:
+		a->list = true;
+		return 0;
 	case OPT_CSV:
 		a->csv = arg;
 		return 0;
@@ -347,10 +332,10 @@ static int one_option(struct args *a, int opt, const char *arg)
 		return 0;
 	case OPT_HELP:
 		fputs(spht_replay_usage, stdout);
-		exit(fflush(stdout) || ferror(stdout) ? EXIT_INPUT : EXIT_OK);
+		spht_answered();
 	case OPT_VERSION:
 		printf("spht-replay %s (%s)\n", SPHT_VERSION, SPHT_GIT_COMMIT);
-		exit(fflush(stdout) || ferror(stdout) ? EXIT_INPUT : EXIT_OK);
+		spht_answered();
 	case '?':
 		fputs("spht-replay: see spht-replay --help\n", stderr);
 		return EXIT_USAGE;
@@ -418,8 +403,11 @@ static int parse_args(struct args *a, int argc, char **argv)
 		if (ret)
 			return ret;
 	}
-	if (!a->run.nr_specs)
+	if (!a->specs.nr)
 		return usage_error("--heuristic=NAME is missing (try --heuristic=help)");
+	ret = spht_chosen(&a->specs, &a->run, a->list);
+	if (ret)
+		return ret;
 	if (optind == argc)
 		return usage_error("which FILE.spht?");
 	if (a->run.kvm && !a->run.kvm->prefetches && a->run.window > 1)
@@ -591,6 +579,7 @@ int main(int argc, char **argv)
 	/* A failed run leaves no table that could be taken for its result. */
 	if (spht_outputs_close(&out, ret == EXIT_OK || ret == EXIT_PARTIAL))
 		ret = EXIT_INPUT;
+	spht_specs_close(&a.specs);
 	if (a.timing)
 		print_timing(start);
 	return ret;

@@ -59,7 +59,7 @@ static void at_the_exit(FILE *out, const struct spht_look *l, bool other)
 void spht_text_looks(FILE *out, const struct spht_recording *rec,
 		     const struct spht_run_options *opt, const struct spht_result *res, bool other)
 {
-	char params[256];
+	char params[SPHT_SPEC_TEXT];
 
 	for (unsigned int i = 0; i < opt->nr_specs * opt->nr_scales; i++) {
 		const struct spht_look *l = res[i].look ? &res[i].look[opt->knowledge] : NULL;

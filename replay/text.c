@@ -2,6 +2,7 @@
 #include <inttypes.h>
 #include <string.h>
 
+#include "replay/plugin.h"
 #include "replay/report.h"
 
 static void side(FILE *out, const char *name, const uint64_t checks[2])
@@ -255,7 +256,7 @@ void spht_text_result(FILE *out, const struct spht_recording *rec,
 {
 	const struct spht_account *a = &res->world[opt->knowledge];
 	double v[SPHT_WORLD_NR], avoidable;
-	char params[256];
+	char params[SPHT_SPEC_TEXT];
 
 	for (unsigned int w = 0; w < SPHT_WORLD_NR; w++)
 		v[w] = spht_result_gain(res, w, &opt->costs);
@@ -263,6 +264,9 @@ void spht_text_result(FILE *out, const struct spht_recording *rec,
 	spht_spec_format(res->spec, params, sizeof(params));
 	fprintf(out, "\n%s%s%s  (guest time x %g)\n", res->spec->h->name, *params ? " " : "",
 		params, res->scale);
+	if (res->spec->plugin)
+		fprintf(out, "  plugin            %s, sha256 %s\n", res->spec->plugin->file,
+			res->spec->plugin->sha256);
 	fprintf(out,
 		"  avoided exits     %.10g  (strict %.10g, optimistic %.10g) of %" PRIu64
 		" hidden, huge and ad faults: %.2f %%\n",

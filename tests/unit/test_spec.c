@@ -12,7 +12,7 @@
 
 #include <cmocka.h>
 
-#include "replay/heuristic_spec.h"
+#include "replay/specs.h"
 
 #define ARRAY_SIZE(a) (sizeof(a) / sizeof((a)[0]))
 
@@ -230,12 +230,17 @@ static void message_stays_one_short_line_whatever_is_given(void **unused)
 /* What help says to @text; the caller frees it. */
 static char *help(const char *text, int result, struct spht_error *err)
 {
+	struct spht_specs specs = {0};
+	enum spht_specs_status status;
 	char *buf = NULL;
+	bool asked;
 	size_t size;
 	FILE *out = open_memstream(&buf, &size);
 
 	assert_non_null(out);
-	assert_int_equal(spht_spec_help(text, out, err), result);
+	status = spht_specs_help(&specs, text, out, &asked, err);
+	assert_int_equal(status, result < 0 ? SPHT_SPECS_USAGE : SPHT_SPECS_OK);
+	assert_int_equal(asked, result != 0);
 	assert_int_equal(fclose(out), 0);
 	return buf;
 }
