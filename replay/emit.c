@@ -1,4 +1,6 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
+#include <stdlib.h>
+
 #include "replay/emit.h"
 
 static void add_intervals(struct spht_outputs *out, const struct spht_recording *rec,
@@ -15,9 +17,9 @@ static void add_intervals(struct spht_outputs *out, const struct spht_recording 
 	}
 }
 
-int spht_outputs_add(struct spht_outputs *out, const struct spht_recording *rec,
-		     const struct spht_run_options *opt, const struct spht_result *res,
-		     const char *vm)
+static int add_results(struct spht_outputs *out, const struct spht_recording *rec,
+		       const struct spht_run_options *opt, const struct spht_result *res,
+		       const char *vm)
 {
 	static struct spht_row row;
 
@@ -36,6 +38,32 @@ int spht_outputs_add(struct spht_outputs *out, const struct spht_recording *rec,
 		add_intervals(out, rec, opt, &res[i]);
 	}
 	return 0;
+}
+
+int spht_outputs_run(struct spht_outputs *out, struct spht_recording *rec,
+		     const struct spht_run_options *opt, const char *vm,
+		     const struct spht_story *story, struct spht_error *err)
+{
+	struct spht_run_options part = *opt;
+	int ret = 0;
+
+	for (unsigned int i = 0; i < opt->nr_specs && !ret; i += part.nr_specs) {
+		struct spht_result *res = NULL;
+
+		part.specs = opt->specs + i;
+		part.nr_specs = opt->nr_specs - i;
+		if (part.nr_specs > SPHT_SPECS_AT_ONCE)
+			part.nr_specs = SPHT_SPECS_AT_ONCE;
+		ret = spht_run(rec, &part, &res, err);
+		if (!ret && add_results(out, rec, &part, res, vm)) {
+			spht_error_set(err, "out of memory");
+			ret = -1;
+		}
+		if (res && out->report && story)
+			spht_text_story(out->report, rec, story, &part, res);
+		free(res);
+	}
+	return ret;
 }
 
 int spht_outputs_finish(struct spht_outputs *out)

@@ -13,10 +13,17 @@ struct spht_outputs {
 	FILE *report; /* NULL: none */
 };
 
-/* Rows, objects and text of all results of one recording.  @vm: as chosen, or NULL.  -1: memory. */
-int spht_outputs_add(struct spht_outputs *out, const struct spht_recording *recording,
-		     const struct spht_run_options *options, const struct spht_result *results,
-		     const char *vm);
+/* Configurations whose results are in memory together; each such part runs the oracle anew. */
+#define SPHT_SPECS_AT_ONCE 1000
+
+/*
+ * Runs all that @options ask of @recording, in parts, and adds rows, objects and text of
+ * it.  @vm: as chosen, or NULL.  @story: told after the results, which then are of one
+ * part; NULL: none.  Returns as spht_run().
+ */
+int spht_outputs_run(struct spht_outputs *out, struct spht_recording *recording,
+		     const struct spht_run_options *options, const char *vm,
+		     const struct spht_story *story, struct spht_error *err);
 /* Writes the JSON, which is one value; -1 where it cannot be written. */
 int spht_outputs_finish(struct spht_outputs *out);
 /* Closes all, and gives them their names if they are to be kept.  -1 after a message. */

@@ -222,16 +222,32 @@ static void free_costs(struct spht_costs *f, const struct spht_costs *c)
 	f->queue_limit = 1 << 20;
 }
 
+/* What the heuristic itself holds in one what-if: the most of all jobs. */
+static size_t largest_state(const struct job *jobs, size_t nr)
+{
+	size_t most = 0;
+
+	for (size_t i = 0; i < nr; i++) {
+		const struct spht_spec *s = jobs[i].spec;
+		size_t size = s->h->state_size ? s->h->state_size(s->params) : 0;
+
+		if (size > most)
+			most = size;
+	}
+	return most;
+}
+
 /* All jobs in waves, each of which reads the whole recording again. */
 static int run_jobs(struct spht_recording *r, const struct spht_run_options *opt, struct job *jobs,
 		    size_t nr, struct spht_error *err)
 {
 	size_t one = spht_whatif_size(spht_observed_shadow(r->observed), opt->curve);
-	size_t at_once = opt->memory / (one + 1), waves;
+	size_t state = largest_state(jobs, nr), at_once, waves;
 	struct wave v = {.recording = r, .options = opt, .steps = spht_observed_steps(r->observed)};
 	int ret = 0;
 
 	free_costs(&v.free, &opt->costs);
+	at_once = state < opt->memory ? opt->memory / (one + state + 1) : 0;
 	if (at_once < opt->jobs)
 		at_once = opt->jobs;
 	/* As many in the last wave as in the others. */

@@ -405,6 +405,10 @@ static int parse_args(struct args *a, int argc, char **argv)
 	}
 	if (!a->specs.nr)
 		return usage_error("--heuristic=NAME is missing (try --heuristic=help)");
+	/* A story is told once, of all results. */
+	if (a->reading.target.kind && a->specs.nr > SPHT_SPECS_AT_ONCE)
+		return usage_error("--explain=EXIT takes at most %d configurations",
+				   SPHT_SPECS_AT_ONCE);
 	ret = spht_chosen(&a->specs, &a->run, a->list);
 	if (ret)
 		return ret;
@@ -478,7 +482,6 @@ static int load_one(const struct args *a, const char *path, struct spht_recordin
 
 static int replay_one(struct args *a, const char *path, struct spht_outputs *out)
 {
-	struct spht_result *res = NULL;
 	struct spht_telling telling;
 	struct spht_recording rec;
 	struct spht_error err;
@@ -496,19 +499,14 @@ static int replay_one(struct args *a, const char *path, struct spht_outputs *out
 			spht_text_misses(out->report, &rec, &telling.misses);
 	}
 	a->run.look_at = spht_telling_look_at(&telling);
-	ret = spht_run(&rec, &a->run, &res, &err);
+	ret = spht_outputs_run(out, &rec, &a->run, a->vm,
+			       a->reading.target.kind ? &telling.story : NULL, &err);
 	if (ret) {
 		fprintf(stderr, "spht-replay: %s: %s\n", path, err.text);
 		ret = ret == -3 ? EXIT_IDENTITY : EXIT_INPUT;
-	} else if (spht_outputs_add(out, &rec, &a->run, res, a->vm)) {
-		fprintf(stderr, "spht-replay: out of memory\n");
-		ret = EXIT_INPUT;
 	} else {
 		ret = rec.complete ? EXIT_OK : EXIT_PARTIAL;
 	}
-	if (res && out->report && a->reading.target.kind)
-		spht_text_story(out->report, &rec, &telling.story, &a->run, res);
-	free(res);
 	spht_recording_close(&rec);
 out_telling:
 	spht_telling_close(&telling);

@@ -112,7 +112,7 @@ static int whatif_init(struct spht_whatif *w)
 	w->table_region = calloc(w->nr_tables + 1u, sizeof(*w->table_region));
 	w->regions = calloc(c->shadow->regions.nr + 1u, sizeof(*w->regions));
 	w->vcpus = calloc(w->nr_vcpus + 1u, sizeof(*w->vcpus));
-	w->hstate = calloc(1, size + 1);
+	w->hstate = calloc(size ? size : 1, 1);
 	if (needs_since(c)) {
 		w->since = calloc(w->nr_tables + 1u, sizeof(*w->since));
 		if (!w->since)

@@ -1,7 +1,7 @@
 #!/bin/sh
 # SPDX-License-Identifier: LGPL-2.1-or-later
 #
-# Who may lean on whom: heuristics/ see heuristic.h only, traces/ sees nobody,
+# Who may lean on whom: heuristics/ see heuristic.h and lru.h only, traces/ sees nobody,
 # collector/ and replay/ see traces/ and never each other, calibrate/ sees replay/
 # and nobody sees it, and only collector/ is linked with the trace-cmd libraries.
 # shellcheck source=tests/cli/lib.sh
@@ -64,16 +64,26 @@ none()
 	[ ! -s "$1" ]
 }
 
-only_heuristic_h()
+libc='assert|ctype|errno|float|inttypes|limits|math|stdalign|stdbool|stddef|stdint|stdlib|string'
+
+# only ROOM FILES HEADERS: of the project's headers, these FILES include HEADERS only.
+only()
 {
-	includes heuristics | grep '\.c	' >"$T/includes"
+	includes "$1" | grep -E "^$2	" >"$T/includes"
 	# A heuristic without any include could not even declare itself.
 	[ -s "$T/includes" ] || return 1
-	libc='assert|ctype|errno|float|inttypes|limits|math|stdalign|stdbool|stddef|stdint|stdlib|string'
-	grep -vE "	(\"(heuristics/)?heuristic\.h\"|<($libc)\.h>)\$" "$T/includes" >"$T/bad"
+	grep -vE "	($3|<($libc)\.h>)\$" "$T/includes" >"$T/bad"
 	none "$T/bad"
 }
-check "a heuristic includes heuristic.h and plain C headers only" only_heuristic_h
+check "a heuristic includes heuristic.h, lru.h and plain C headers only" \
+	only heuristics '.*\.c' '"(heuristics/)?(heuristic|lru)\.h"'
+check "so do these headers themselves, but for each other" \
+	only heuristics '.*\.h' '"(heuristic|lru)\.h"'
+check "an example includes them as they are installed" \
+	only examples '.*\.[ch]' '<spht/(heuristic|lru)\.h>'
+sed -n 's/^PUBLIC_HEADERS := //p' Makefile | tr ' ' '\n' | sort >"$T/public"
+find heuristics -name '*.h' | sort >"$T/headers"
+check "all headers of heuristics are installed" cmp "$T/public" "$T/headers"
 
 sees traces traces generated
 check "traces/ includes nothing of the other rooms" none "$T/bad"
