@@ -247,6 +247,27 @@ check "  and its books close" awk '{ exit !($1 > 0 && $2 > 0) }' <<END
 $(cells wild.csv generated unknown)
 END
 
+# As many parameters as there may be, with the longest names.
+python3 - >wide.c <<'END'
+print("#include <spht/heuristic.h>\nstatic const struct spht_param wide_params[] = {")
+for i in range(32):
+    print('{"%s%02d", SPHT_PARAM_INT, %d, INT64_MIN, INT64_MAX, false, "", 0, "default: any"},'
+          % ("x" * 38, i, -2**63 + 1 + i))
+print("""};
+SPHT_HEURISTIC(wide, .name = "wide", .summary = "nothing", .cite = "none", .params = wide_params,
+	       .nr_params = 32);
+SPHT_PLUGIN(wide);""")
+END
+plugin wide
+check "a plugin with many long parameters replays" "$SPHT_REPLAY" --heuristic=./wide.so --csv=wide.csv r.spht
+cp out report
+params=$(cells wide.csv params)
+has "  whose names are all in the report" report "^wide .*x01=-9223372036854775806;.*x31=-9223372036854775776 "
+check "  and all in the row" test ${#params} = $((32 * 61 - 1))
+check "  as they are listed" "$SPHT_REPLAY" --heuristic="./wide.so:$params" --list-configurations
+echo "./wide.so:$params" >want
+same "  when they are given again" want out
+
 # One whose state cannot be had.
 sed 's/return spht_lru_size.*/(void)params; return SIZE_MAX;/' lastdelta/lastdelta.c >hungry.c
 plugin hungry

@@ -141,9 +141,8 @@ status 1 "slices that are too thin are refused" "$SPHT_REPLAY" --heuristic=none 
 	--interval=1e-9 golden.spht
 has "  with a word on what to do" err 'golden\.spht: --interval=1e-09: .* more than 100000 intervals; take longer ones'
 check "  and leave no table" test ! -e i.csv
-hundred=$(i=0; while [ $i -lt 130 ]; do echo --heuristic=none; i=$((i + 1)); done)
-# shellcheck disable=SC2086 # words are what is wanted
-status 1 "slices of too many results are refused" "$SPHT_REPLAY" $hundred --intervals=i.csv \
+hundred=$(seq -s '|' 1 130)
+status 1 "slices of too many results are refused" "$SPHT_REPLAY" --heuristic="nextline:degree=$hundred" --intervals=i.csv \
 	--interval=3e-8 golden.spht
 has "  with a word on what to do" err '130 results by [0-9]+ intervals are too many'
 status 2 "two outputs on stdout are refused" "$SPHT_REPLAY" --heuristic=none --csv=- --intervals=- golden.spht
