@@ -73,6 +73,11 @@ printf './lastdelta.so:depth=%s;spaces=16;on=hidden\n' 4 5 >want
 same "  it is listed by its first name" want out1
 has "  and once" err1 'copy\.so:depth=4\|5: 1 of its configurations asked for before'
 
+check "without parameters it is found too" "$SPHT_REPLAY" --heuristic="$T/a:b/c/copy.so" \
+	--list-configurations
+echo "$T/a:b/c/copy.so:depth=4;spaces=16;on=hidden" >want
+same "  and listed as it can be given back" want out
+
 check "its help succeeds" "$SPHT_REPLAY" --heuristic=./lastdelta.so:help
 cp out help
 has "  with the parameters" help '^  depth=4$'
@@ -268,6 +273,10 @@ check "  as they are listed" "$SPHT_REPLAY" --heuristic="./wide.so:$params" --li
 echo "./wide.so:$params" >want
 same "  when they are given again" want out
 
+many=$(echo "$params" | sed 's/=[^;]*/=1|2|3|4|5|6|7|8/g')
+refused 2 "a product that no counter holds" \
+	'at least 18446744073709551615 configurations, more than the 100000 of one run' "./wide.so:$many"
+
 # One whose state cannot be had.
 sed 's/return spht_lru_size.*/(void)params; return SIZE_MAX;/' lastdelta/lastdelta.c >hungry.c
 plugin hungry
@@ -276,6 +285,19 @@ status 1 "a plugin whose state cannot be had is an error" "$SPHT_REPLAY" --heuri
 	--csv=u.csv r.spht
 has "  of memory" err '^spht-replay: r\.spht: out of memory'
 check "  and no table is written" test ! -e u.csv
+
+# Large states count in what runs together: 24 of 32 MiB do not.
+sed -e 's/return spht_lru_size.*/(void)params; return 32 << 20;/' \
+	-e 's/spht_lru_init(state, .*/(void)params; __builtin_memset(state, 1, 32 << 20);/' \
+	-e 's/if (!spht_is_on(.*/if (params)/' lastdelta/lastdelta.c >large.c
+plugin large
+check "states that are large replay" "$SPHT_REPLAY" --heuristic='./large.so:depth=1|2|3|4|5|6|7|8' --timing --quiet r.spht
+rss=$(sed -n 's/^timing:.* maxrss_kb=//p' err)
+if [ -n "$SPHT_SANITIZED" ]; then
+	skip "  and not all at once" "a sanitizer's memory is counted too"
+else
+	check "  and not all at once ($rss KiB)" test "$rss" -gt 65536 -a "$rss" -lt 400000
+fi
 
 # A C++ compiler fills the table in by position.
 cat >plus.cc <<'END'

@@ -130,13 +130,17 @@ static void what_was_asked_for_before_is_left_out_and_counted(void **unused)
 	add(&specs, "nextline", 0);
 	/* all parameters count, and the heuristic */
 	add(&specs, "nextline:on=both", 0);
+	add(&specs, "nextline:degree=16,cross=1", 0);
+	add(&specs, "window", 0);
 	got = printed(&specs);
 	assert_string_equal(got, "prefault:around=2\n"
 				 "prefault:around=1\n"
 				 "prefault:around=4\n"
 				 "none\n"
 				 "nextline:degree=1;cross=0;on=hidden\n"
-				 "nextline:degree=1;cross=0;on=both\n");
+				 "nextline:degree=1;cross=0;on=both\n"
+				 "nextline:degree=16;cross=1;on=hidden\n"
+				 "window:size=16;align=1;on=hidden\n");
 	free(got);
 	spht_specs_close(&specs);
 }
