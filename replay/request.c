@@ -127,7 +127,9 @@ __attribute__((noinline)) static void queue_it(struct spht_whatif *w, const stru
 
 	if (r && w->c->curve)
 		spht_w_want(w, r->page, r->table, index, watch);
-	if (t->watched.live + t->queue.live < w->c->costs->queue_limit)
+	/* A helper that takes no time answers at once, and may be asked again, without end. */
+	if (t->watched.live + t->queue.live < w->c->costs->queue_limit &&
+	    ++w->asked_now <= SPHT_W_MAX_ASKED)
 		q = ring_push(&t->queue, w->c->costs->queue_limit);
 	if (!q) {
 		spht_w_book(w, w->outside)->queue_full++;

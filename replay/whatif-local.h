@@ -91,6 +91,9 @@ struct spht_team {
 
 #define SPHT_W_LOOK_SHIFT 16
 
+/* What a heuristic may ask for between two exits: more finds the queue full. */
+#define SPHT_W_MAX_ASKED  (1u << 14)
+
 /* Requests come by the dozen for one region: what was found out for the last one. */
 struct spht_memo {
 	uint64_t space, region; /* the key */
@@ -149,6 +152,7 @@ struct spht_whatif {
 	uint32_t nr_teams;
 	bool idle; /* no helper has anything to do */
 	uint32_t working; /* workers that have a job */
+	uint32_t asked_now; /* requests since the last exit that were no duplicates */
 	struct spht_memo memo;
 	struct spht_lock lock, base_lock;
 	struct spht_change *leads; /* take effect a lead time before the next exit */

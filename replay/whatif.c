@@ -50,6 +50,7 @@ static void run_step(struct spht_whatif *w, const struct spht_step *s, uint32_t 
 		return;
 	}
 	w->last = s;
+	w->asked_now = 0;
 	spht_w_come_to(w, s);
 	/* Of other threads' doing, since the last exit. */
 	if (w->nr_zaps)

@@ -176,6 +176,42 @@ static void look_finds_used_what_was_built_and_spared_a_fault(void **unused)
 			    "Z0 Z1 Z2 Z3 Z4 Z5 Z6 Z7 Z8 Z9 F0- F1u F2u Z0 Z1 Z2 Z9 F0- F1p F2p ");
 }
 
+static void ask_again(void *state, const int64_t *params, const struct spht_outcome *outcome,
+		      struct spht_host *host)
+{
+	(void)state;
+	(void)params;
+	if (outcome->kind == SPHT_OUTCOME_REFUSED)
+		spht_request(host, outcome->space, outcome->vpn);
+}
+
+static void heuristic_that_asks_again_without_end_is_stopped(void **unused)
+{
+	static const uint64_t never[] = {300, 0};
+	struct spht_heuristic stubborn = listener;
+	const struct spht_spec spec = {.h = &stubborn};
+	struct spht_account a;
+	struct whatif w;
+	struct rig r;
+
+	(void)unused;
+	open_timed(&r, 1);
+	guest_runs(&r, LONG_NS);
+	hidden(&r, VPN(1, 9), U, page_pte(9), SPTE_W(0x709));
+	w = whatif_of(&r, 1);
+	w.costs.helper_wake_ns = w.costs.helper_read_ns = w.costs.helper_build_ns = 0;
+	stubborn.outcome = ask_again;
+	wanted = never;
+	a = run_spec(&w, &spec, INFERRED);
+	/* Page 300 is unknown; the helper, which takes no time, says so again and again. */
+	/* That of the first fault is answered before the second, whose own finds no place. */
+	assert_int_equal(a.queue_full, 2);
+	assert_int_equal(a.unknown, 1 + (1 << 14));
+	assert_int_equal(a.generated, a.unknown + a.queue_full);
+	wanted = NULL;
+	rig_close(&r);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -185,6 +221,7 @@ int main(void)
 		cmocka_unit_test(entry_that_a_sync_dropped_is_not_told),
 		cmocka_unit_test(look_finds_an_entry_absent_then_built_then_used_then_gone),
 		cmocka_unit_test(look_finds_used_what_was_built_and_spared_a_fault),
+		cmocka_unit_test(heuristic_that_asks_again_without_end_is_stopped),
 	};
 
 	return cmocka_run_group_tests_name("what-ifs: what is told", tests, NULL, NULL);
