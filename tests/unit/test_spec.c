@@ -124,7 +124,7 @@ static void unknown_heuristic_is_told_with_every_valid_name(void **unused)
 		"the name of the heuristic is missing; valid: ",
 		"the name of the heuristic is missing; valid: ",
 		"there is no heuristic 'Stride'; did you mean 'stride'? valid: ",
-		"there is no heuristic 'help'; valid: ",
+		"there is no heuristic 'help'; did you mean 'leap'? valid: ",
 	};
 
 	(void)unused;
