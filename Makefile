@@ -124,7 +124,7 @@ UNIT_TESTS := tests/unit/test_record_perfdata_order.c \
 	tests/unit/test_heuristic_hybrid.c tests/unit/test_heuristic_rules.c \
 	tests/unit/test_heuristic_distance.c tests/unit/test_heuristic_stream.c \
 	tests/unit/test_heuristic_swapra.c tests/unit/test_heuristic_leap.c \
-	tests/unit/test_heuristic_ghb.c \
+	tests/unit/test_heuristic_ghb.c tests/unit/test_heuristic_bop.c \
 	tests/unit/test_spec.c tests/unit/test_specs.c tests/unit/test_trace.c \
 	tests/unit/test_damage.c tests/unit/test_sums.c \
 	tests/unit/test_assemble.c tests/unit/test_mmu.c tests/unit/test_guest.c \

@@ -65,6 +65,10 @@ static void row_is_taken_over_by_another_distance_of_the_same_low_bits(void **un
 	/* two rows: 2 has one of its own */
 	HIDDEN("distance:rows=2", {100, ""}, {101, ""}, {102, ""}, {104, ""}, {105, "107 106"},
 	       {106, "108 107"});
+	/* 257 ends in the same 8 bits as 1, and not in the same 9: 257>1 wipes out that of 1 */
+	HIDDEN("distance", {100, ""}, {101, ""}, {102, ""}, {359, ""}, {360, "617 361"}, {361, ""});
+	HIDDEN("distance:rows=512", {100, ""}, {101, ""}, {102, ""}, {359, ""}, {360, "617 361"},
+	       {361, "618 362"});
 	/* -1 ends in the same bit as 1: 1>1, then -1>1 wipes it out */
 	HIDDEN("distance:rows=2", {100, ""}, {101, ""}, {102, ""}, {101, ""}, /* 1>-1: -1 1 */
 	       {102, "101 103"}, /* -1>1 */
@@ -225,6 +229,21 @@ static void tables_are_shared_and_histories_are_not_when_told_so(void **unused)
 	rig_close(&shared);
 }
 
+static void first_distance_of_a_space_follows_none(void **unused)
+{
+	struct rig rig;
+
+	(void)unused;
+	rig_open(&rig, "distance:shared=1,rows=1");
+	for (uint64_t v = 100; v < 103; v++)
+		ask(&rig, SPHT_FAULT_HIDDEN, 1, v); /* 1>1 */
+	ask(&rig, SPHT_FAULT_HIDDEN, 2, 500);
+	assert_string_equal(ask(&rig, SPHT_FAULT_HIDDEN, 2, 501), "502");
+	/* so the only row is still that of 1 */
+	assert_string_equal(ask(&rig, SPHT_FAULT_HIDDEN, 2, 502), "503");
+	rig_close(&rig);
+}
+
 static void space_used_longest_ago_makes_room(void **unused)
 {
 	struct rig one, two;
@@ -269,6 +288,7 @@ int main(void)
 		cmocka_unit_test(only_the_last_sixteen_pages_asked_for_are_looked_at),
 		cmocka_unit_test(page_asked_for_again_takes_no_second_place_of_the_sixteen),
 		cmocka_unit_test(tables_are_shared_and_histories_are_not_when_told_so),
+		cmocka_unit_test(first_distance_of_a_space_follows_none),
 		cmocka_unit_test(space_used_longest_ago_makes_room),
 		cmocka_unit_test(guest_faults_train_distances_when_told_so),
 	};
