@@ -269,8 +269,7 @@ static void check_isolation(const struct spht_spec *given, int changed, void *ar
 
 	(void)arg;
 	/* A table too small for both is shared, and each then loses by the other. */
-	if (changed >= 0 && (!strcmp(spec->h->params[changed].name, "entries") ||
-			     !strcmp(spec->h->params[changed].name, "ways")))
+	if (changed >= 0 && !strcmp(spec->h->params[changed].unit, "entries"))
 		return;
 	/* With the parameter `shared` what one space teaches serves others, on purpose. */
 	set_param(spec, "shared", 0);
