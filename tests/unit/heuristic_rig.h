@@ -22,6 +22,7 @@
 
 struct request {
 	uint64_t space, vpn;
+	uint64_t watched; /* 1: by watch; as wide as the others, so that logs compare as bytes */
 };
 
 /* How many entries a rig's shadow table holds: more than any test builds. */
@@ -80,7 +81,7 @@ static inline void rig_zap(struct rig *rig, uint64_t time_ns, uint64_t space, ui
 		rig->spec.h->zapped(rig->state, rig->spec.params, &zap, &rig->host);
 }
 
-static inline void rig_request(struct spht_host *host, uint64_t space, uint64_t vpn)
+static inline void rig_log(struct spht_host *host, uint64_t space, uint64_t vpn, bool watched)
 {
 	struct rig *rig = (struct rig *)host;
 
@@ -89,13 +90,23 @@ static inline void rig_request(struct spht_host *host, uint64_t space, uint64_t 
 		rig->log = realloc(rig->log, rig->room * sizeof(*rig->log));
 		assert_non_null(rig->log);
 	}
-	rig->log[rig->n++] = (struct request){space, vpn};
+	rig->log[rig->n++] = (struct request){space, vpn, watched};
+}
+
+static inline void rig_request(struct spht_host *host, uint64_t space, uint64_t vpn)
+{
+	rig_log(host, space, vpn, false);
+}
+
+static inline void rig_watch(struct spht_host *host, uint64_t space, uint64_t vpn)
+{
+	rig_log(host, space, vpn, true);
 }
 
 /* @guard: bytes after the state that must stay as they are. */
 static inline void rig_open_guarded(struct rig *rig, const struct spht_spec *spec, size_t guard)
 {
-	*rig = (struct rig){.host = {rig_request, rig_request, rig_look}, .spec = *spec};
+	*rig = (struct rig){.host = {rig_request, rig_watch, rig_look}, .spec = *spec};
 	if (spec->h->state_size)
 		rig->state_size = spec->h->state_size(spec->params);
 	if (rig->state_size + guard) {
@@ -138,7 +149,8 @@ static inline void rig_build(struct rig *rig, uint64_t time_ns, size_t i)
 
 /*
  * A live rig in small: what was asked for before this fault is built, an entry that is
- * there spares the fault, and now and then a neighbour of the fault is zapped.
+ * there spares the fault, and now and then a neighbour of the fault and a page of the
+ * region beside it are zapped.
  * False: there is no fault.
  */
 static inline bool rig_live(struct rig *rig, const struct spht_fault *fault)
@@ -157,8 +169,10 @@ static inline void rig_feed(struct rig *rig, const struct spht_fault *fault)
 {
 	if (rig->lives && !rig_live(rig, fault))
 		return;
-	if (rig->lives && fault->vpn % 16 == 5)
+	if (rig->lives && fault->vpn % 16 == 5) {
 		rig_zap(rig, fault->time_ns, fault->space, fault->vpn ^ 1);
+		rig_zap(rig, fault->time_ns, fault->space, fault->vpn ^ SPHT_REGION_PAGES);
+	}
 	if (rig->spec.h->fault)
 		rig->spec.h->fault(rig->state, rig->spec.params, fault, &rig->host);
 }
