@@ -26,7 +26,7 @@
  * The paper fills the first or second cache by coverage (65, 50, 35 %).  A helper builds
  * in one place, where nothing is displaced; the default is the lowest that it uses.
  *
- * State at the defaults 62 KiB.  An exit takes passes over 16 faults and 16 distances for
+ * State at the defaults 87 KiB.  An exit takes passes over 16 faults and 16 distances for
  * itself and for each page found used, of which 32 are looked at.
  */
 #include "heuristic.h"

@@ -28,7 +28,7 @@
  * A kernel build runs the same programs at the same addresses thousands of times: shared=1,
  * the default, keeps one history for all address spaces, as both papers do.
  *
- * State at the defaults 1.7 MiB.  An exit takes lookups in four tables, and for an ended
+ * State at the defaults 803 KiB.  An exit takes lookups in four tables, and for an ended
  * generation and for the fault's region up to `region` looks each.
  */
 #include "heuristic.h"

@@ -19,7 +19,7 @@
  * once (mmu_pte_write_new_pte).  Rebuilding cannot go round in circles: a page asked for is
  * forgotten, and only another zap brings it back.
  *
- * State at the defaults 104 KiB.  A zap takes one lookup and asks for one page at most, a
+ * State at the defaults 108 KiB.  A zap takes one lookup and asks for one page at most, a
  * fault takes one lookup and a pass over 512 bits.
  */
 #include "heuristic.h"
@@ -121,9 +121,11 @@ static void rebuild_fault(void *state, const int64_t *params, const struct spht_
 		return;
 	forget(region, fault->vpn % SPHT_REGION_PAGES);
 	/* +1 -1 +2 -2 ... */
-	for (int64_t d = 1;
-	     region->nr && asked < params[DEGREE] && d<SPHT_REGION_PAGES; d = d> 0 ? -d : 1 - d) {
-		if (!spht_vpn_add(fault->vpn, d, false, &vpn) ||
+	for (int64_t i = 2; region->nr && asked < params[DEGREE] && i < 2 * SPHT_REGION_PAGES;
+	     i++) {
+		int64_t delta = i % 2 ? -(i / 2) : i / 2;
+
+		if (!spht_vpn_add(fault->vpn, delta, false, &vpn) ||
 		    !forget(region, vpn % SPHT_REGION_PAGES))
 			continue;
 		spht_request(host, fault->space, vpn);

@@ -15,7 +15,7 @@
  * of its pages: then the stack says no more than that they are neighbours.  What a sync drops
  * in silence is not told to a helper and not in the stack.
  *
- * State at the defaults 4.3 MiB.  A zap takes up to 8 lookups, a fault 2 x degree + 4.
+ * State at the defaults 3.8 MiB.  A zap takes up to 8 lookups, a fault 2 x degree + 4.
  */
 #include "heuristic.h"
 #include "lru.h"

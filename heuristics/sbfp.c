@@ -24,7 +24,7 @@
  * have asked for; its off switch without them is a threshold that nothing exceeds.
  *
  * One table of counters for all address spaces as in the paper's core, or with shared=0 one
- * for each of the last 64.  State at the defaults 2.7 KiB (170 KiB with shared=0).  An exit
+ * for each of the last 64.  State at the defaults 3.6 KiB (227 KiB with shared=0).  An exit
  * takes a pass over both, 128 places, up to 7 more over the queue, and up to 7 looks each at
  * neighbours and at what leaves the queue.
  */

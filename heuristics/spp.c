@@ -32,7 +32,7 @@
  *
  * Signatures know no addresses: one pattern table serves all (shared=1), as in the paper,
  * or each of the last 64 address spaces has one with its filter and history.  State at the
- * defaults 58 KiB (2.1 MiB with shared=0).  An exit takes up to degree levels of 4 steps,
+ * defaults 108 KiB (2.2 MiB with shared=0).  An exit takes up to degree levels of 4 steps,
  * degree requests, and 4 + 3 x degree looks: 100 at the defaults.
  */
 #include "heuristic.h"

@@ -152,6 +152,9 @@ static void page_built_and_used_credits_the_faults_until_its_request(void **unus
 	rig_set(&rig, 1, 103, SPHT_ENTRY_USED);
 	/* 103: d1 3/3, d2 2/3, d3 1/3; 104 is the fourth: 75, 50, 25 % */
 	assert_string_equal(at(&rig, 60, 104), "105 106");
+	/* and only once: the window that 104 began has two searches now, and goes on */
+	assert_string_equal(at(&rig, 70, 105), "106 107");
+	assert_string_equal(at(&rig, 80, 106), "107 108");
 	rig_close(&rig);
 	open_built(&rig, "berti:window=4", 100, 24, SPHT_OUTCOME_BUILT);
 	rig_set(&rig, 1, 103, SPHT_ENTRY_PRESENT);
@@ -200,20 +203,31 @@ static void sixteen_distances_are_kept_and_chosen_ones_stay(void **unused)
 
 static void berti_stays_in_its_region_unless_told_to_cross(void **unused)
 {
-	struct rig rig;
-
 	(void)unused;
 	HIDDEN("berti:window=4", {509, ""}, {510, ""}, {511, ""});
 	HIDDEN("berti:window=4,cross=1", {509, ""}, {510, ""}, {511, "512"});
 	HIDDEN("berti:window=4,cross=1", {TOP - 2, ""}, {TOP - 1, ""}, {TOP, ""});
 	HIDDEN("berti:window=4,cross=1", {HALF + 2, ""}, {HALF + 1, ""}, {HALF, ""});
-	/* the build of 512, 20 ns, is found with the region that asked for it */
-	open_built(&rig, "berti:window=4,cross=1", 509, 40, SPHT_OUTCOME_BUILT);
-	at(&rig, 100, 1100);
-	at(&rig, 110, 1101);
-	assert_string_equal(at(&rig, 120, 1102), "");
-	assert_string_equal(at(&rig, 130, 1103), "1105");
-	rig_close(&rig);
+}
+
+static void build_beyond_a_region_is_found_with_the_one_that_asked(void **unused)
+{
+	struct rig rig;
+
+	(void)unused;
+	/* 20 ns, as in region: 512 for 509 .. 511, then 511 for 514 .. 512 */
+	for (int up = 0; up < 2; up++) {
+		rig_open(&rig, "berti:window=4,cross=1");
+		for (uint64_t i = 0; i < 3; i++)
+			at(&rig, 10 * i, up ? 509 + i : 514 - i);
+		assert_int_equal(rig.n, 1);
+		rig_outcome(&rig, 40, 1, up ? 512 : 511, SPHT_OUTCOME_BUILT);
+		at(&rig, 100, 1100);
+		at(&rig, 110, 1101);
+		assert_string_equal(at(&rig, 120, 1102), "");
+		assert_string_equal(at(&rig, 130, 1103), "1105");
+		rig_close(&rig);
+	}
 }
 
 static void histories_of_two_address_spaces_are_apart(void **unused)
@@ -260,6 +274,7 @@ int main(void)
 		cmocka_unit_test(fault_between_request_and_build_was_not_early_enough),
 		cmocka_unit_test(sixteen_distances_are_kept_and_chosen_ones_stay),
 		cmocka_unit_test(berti_stays_in_its_region_unless_told_to_cross),
+		cmocka_unit_test(build_beyond_a_region_is_found_with_the_one_that_asked),
 		cmocka_unit_test(histories_of_two_address_spaces_are_apart),
 		cmocka_unit_test(region_used_least_recently_loses_its_history),
 		cmocka_unit_test(berti_trains_on_the_classes_that_it_is_told),

@@ -290,6 +290,12 @@ static void kind_of_access_is_part_of_both_events(void **unused)
 	rig_zap(&rig, 0, 1, 0);
 	assert_string_equal(ask_as(&rig, 7, 1, 0), "5"); /* P is no matter */
 	rig_close(&rig);
+	rig_open(&rig, "footprint");
+	ask_as(&rig, 4, 1, 0); /* a user's read */
+	ask_as(&rig, 4, 1, 5);
+	rig_zap(&rig, 0, 1, 0);
+	assert_string_equal(ask_as(&rig, 20, 1, 0), ""); /* and fetch */
+	rig_close(&rig);
 }
 
 static void history_is_of_all_spaces_unless_told_otherwise(void **unused)

@@ -23,6 +23,14 @@ static void most_recent_successor_is_asked_for_first(void **unused)
 	       {1, "2 4 3"});
 }
 
+static void successor_that_comes_to_the_front_leaves_its_place(void **unused)
+{
+	(void)unused;
+	/* 4 3 2, then 3 4 2: there is room for 5 */
+	HIDDEN("markov", {1, ""}, {2, ""}, {1, "2"}, {3, ""}, {1, "3 2"}, {4, ""}, {1, "4 3 2"},
+	       {3, "1"}, {1, "3 4 2"}, {5, ""}, {1, "5 3 4 2"});
+}
+
 static void full_row_loses_its_least_recent_successor(void **unused)
 {
 	(void)unused;
@@ -173,6 +181,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(successor_seen_once_is_asked_for),
 		cmocka_unit_test(most_recent_successor_is_asked_for_first),
+		cmocka_unit_test(successor_that_comes_to_the_front_leaves_its_place),
 		cmocka_unit_test(full_row_loses_its_least_recent_successor),
 		cmocka_unit_test(same_page_again_neither_learns_nor_asks),
 		cmocka_unit_test(page_zero_is_a_successor_like_any_other),
