@@ -109,7 +109,7 @@ RECORD_SRCS := collector/spht-record.c collector/options.c collector/message.c c
 	collector/sysfile.c collector/check.c collector/check-tracing.c
 # What a plugin includes as <spht/heuristic.h>: installed, and nothing else of the project.
 PUBLIC_HEADERS := heuristics/heuristic.h heuristics/lru.h
-# The one place that globs: a heuristic is built in by being in the folder.
+# Where globs are: a heuristic is built in by being in the folder, as are its tests.
 HEURISTIC_SRCS := $(sort $(wildcard heuristics/*.c))
 
 # tests/unit/test_X.c; test_record_*.c are linked with the collector and built where it is.
@@ -120,11 +120,7 @@ UNIT_TESTS := tests/unit/test_record_perfdata_order.c \
 	tests/unit/test_record_ring.c \
 	tests/unit/test_pvm.c \
 	tests/unit/test_record_child.c tests/unit/test_record_settings.c \
-	tests/unit/test_heuristics.c tests/unit/test_heuristic_stride.c \
-	tests/unit/test_heuristic_hybrid.c tests/unit/test_heuristic_rules.c \
-	tests/unit/test_heuristic_distance.c tests/unit/test_heuristic_stream.c \
-	tests/unit/test_heuristic_swapra.c tests/unit/test_heuristic_leap.c \
-	tests/unit/test_heuristic_ghb.c tests/unit/test_heuristic_bop.c \
+	tests/unit/test_heuristics.c \
 	tests/unit/test_spec.c tests/unit/test_specs.c tests/unit/test_trace.c \
 	tests/unit/test_damage.c tests/unit/test_sums.c \
 	tests/unit/test_assemble.c tests/unit/test_mmu.c tests/unit/test_guest.c \
@@ -140,6 +136,7 @@ UNIT_TESTS := tests/unit/test_record_perfdata_order.c \
 	tests/unit/test_whatif_watch.c \
 	tests/unit/test_roi.c tests/unit/test_oracle.c tests/unit/test_phase.c \
 	tests/unit/test_story.c
+UNIT_TESTS += $(sort $(wildcard tests/unit/test_heuristic_*.c))
 ifneq ($(CALIBRATE_SRCS),)
 UNIT_TESTS += tests/unit/test_calibrate.c
 endif
