@@ -58,16 +58,15 @@ def worker_command(sweep, store, args):
     """What runs one shard on any machine that has the folder under the same name."""
     text, name = sweep.frozen(store.path)
     path = store.write_job_file(f"{name}.json", text)
-    return name, [args.script, "shard",
-                  f"--replay={sweep.replay.program}", *args.passed, path]
+    return name, [args.script, "shard", f"--replay={sweep.replay.program}", *args.passed, path]
 
 
 def parallel(sweep, store, missing, args):
     _, command = worker_command(sweep, store, args)
     jobs = [f"-j{args.jobs}"] if args.jobs_given else []
-    argv = ["parallel", "--will-cite", *jobs, *words(args.parallel, "--parallel"),
-            " ".join(map(shlex.quote, command)) + " {}"]
-    text = "".join(f"{n}\n" for n in missing)
+    argv = ["parallel", "--will-cite", *jobs, *words(args.parallel, "--parallel")]
+    # Whole commands, one a line: in a template it would replace all that looks like {}.
+    text = "".join(f"{shlex.join(command)} {n}\n" for n in missing)
     child = start(argv, stdin=subprocess.PIPE)
     try:
         child.communicate(text.encode())
@@ -114,14 +113,15 @@ def slurm(sweep, store, missing, args):
     name += "-" + hashlib.sha256(text.encode()).hexdigest()[:8]
     numbers = store.write_job_file(f"{name}.list", text)
     script = store.write_job_file(f"{name}.sbatch", ARRAY_SCRIPT.format(
-        list=shlex.quote(numbers), command=" ".join(map(shlex.quote, command))))
+        list=shlex.quote(numbers), command=shlex.join(command)))
     most = largest_array()
     for at in range(0, len(missing), most):
         last = min(most, len(missing) - at) - 1
+        throttle = f"%{args.jobs}" if args.jobs_given else ""
         # Slurm expands % in --output, so the folder's own name is kept out of it.
         child = start(["sbatch", f"--job-name={job_name}", f"--chdir={store.path}",
                        "--output=logs/%A_%a.txt", *words(args.slurm, "--slurm"),
-                       f"--array=0-{last}", script, str(at)], stdin=subprocess.DEVNULL)
+                       f"--array=0-{last}{throttle}", script, str(at)], stdin=subprocess.DEVNULL)
         child.wait()
         # With --wait the status is that of the array; whether it was taken is what counts.
         if child.returncode and not waits(args):

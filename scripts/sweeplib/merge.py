@@ -21,7 +21,8 @@ def refuse_incomplete(survey):
         n = survey.missing[0]
         first = f"the first is {n}: {survey.jobs[n].identity.title()}"
         raise Trouble(f"{len(survey.missing)} of {total} shards are missing, "
-                      + (survey.foreign_text() or first) + "; scripts/sweep run makes them", survey.status())
+                      + (survey.foreign_text() or first) + "; scripts/sweep run makes them",
+                      survey.status())
 
 
 def one_table(tables):

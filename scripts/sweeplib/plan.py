@@ -6,6 +6,7 @@ import hashlib
 import itertools
 import json
 import os
+import shutil
 import subprocess
 import sys
 
@@ -112,7 +113,7 @@ class Replay:
             raise Trouble(f"{program}: is no spht-replay: --version says something else")
         self.changed = self.commit == "unknown" or self.commit.endswith("-dirty")
         # A commit does not tell what was built from changed sources.
-        self.sha256 = file_sha256(self.program) if self.changed else None
+        self.sha256 = file_sha256(shutil.which(program) or program) if self.changed else None
 
     def run(self, *args):
         try:

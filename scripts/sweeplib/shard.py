@@ -132,7 +132,7 @@ class Table:
         self.comments, self.head, self.rows = comments, b"".join(rest[:1]), rest[1:]
 
     def cells(self):
-        text = (self.head + b"".join(self.rows)).decode(errors="replace")
+        text = (self.head + b"".join(self.rows)).decode(errors="surrogateescape")
         return list(csv.DictReader(io.StringIO(text)))
 
     def check(self, identity):
@@ -173,8 +173,8 @@ class Shard:
         """Damaged unless it is whole, and is what its name says."""
         with open(path, "rb") as f:
             data = f.read()
-        found = re.match(MAGIC + rb"# identity (\{.*\})\n# status ([0-9])\n# sha256 ([0-9a-f]{64})\n",
-                         data)
+        found = re.match(MAGIC + rb"# identity (\{.*\})\n# status ([0-9])\n"
+                         rb"# sha256 ([0-9a-f]{64})\n", data)
         if not found:
             raise Damaged("its first lines are not those of a shard")
         body = data[found.end():]

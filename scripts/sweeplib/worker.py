@@ -56,7 +56,8 @@ def read_jobs(path, store):
     try:
         with open(path, encoding="utf-8") as f:
             frozen = json.load(f)
-        folder = os.path.join(store.path, frozen["folder"])
+        # By its letters: the name that the others know it by, whatever is a link on the way.
+        folder = os.path.normpath(os.path.join(store.path, frozen["folder"]))
         return folder, [Job(j["trace"], j["arguments"], Identity(j["identity"]))
                         for j in frozen["jobs"]]
     except OSError as e:

@@ -391,10 +391,13 @@ same "  into the table of one spht-replay" partial.csv partial-direct.csv
 rm traces/cut.spht
 
 # Names that a shell would take for something else.
-odd="a b'c%j"
+odd="a b'c%j {} {#}"
 mkdir "$odd"
 cp plan.json "$odd/-p.json"
 cp -R traces "$odd/traces"
+# On another disk, say: workers find the recordings all the same.
+mkdir elsewhere
+ln -s ../elsewhere "$odd/-p.sweep"
 
 if ! command -v parallel >/dev/null; then
 	skip "GNU parallel runs it" "parallel is not installed"
