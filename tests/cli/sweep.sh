@@ -10,7 +10,6 @@ PATH=$PATH:/usr/sbin
 # The option names a stand-in; this is who it stands in for.
 real=$SPHT_REPLAY
 unset SPHT_REPLAY
-export real
 
 sweep()
 {
@@ -38,23 +37,24 @@ bad()
 	check "  and nothing is made" test ! -e bad.sweep
 }
 
-# stand_in FILE: a program on stdin, whose real() becomes the true one, and logs that.
+# stand_in FILE: a program on stdin, whose real() becomes the true one, and logs that.  All
+# have the same bytes, by which a program is told that was built from changed sources.
 stand_in()
 {
-	{
-		cat <<'END'
+	cat >"$1.does"
+	cat >"$1" <<END
 #!/bin/sh
-T=$(dirname "$0")
+T=$T
+real=$real
 real()
 {
-	case $1 in
-	--quiet) echo "$*" >>"$T/log" ;;
+	case \$1 in
+	--quiet) echo "\$*" >>"\$T/log" ;;
 	esac
-	exec "$real" "$@"
+	exec "\$real" "\$@"
 }
+. "\$0.does"
 END
-		cat
-	} >"$1"
 	chmod +x "$1"
 }
 
@@ -396,8 +396,8 @@ mkdir "$odd"
 cp plan.json "$odd/-p.json"
 cp -R traces "$odd/traces"
 # On another disk, say: workers find the recordings all the same.
-mkdir elsewhere
-ln -s ../elsewhere "$odd/-p.sweep"
+mkdir -p disk/two
+ln -s ../disk/two "$odd/-p.sweep"
 
 if ! command -v parallel >/dev/null; then
 	skip "GNU parallel runs it" "parallel is not installed"
@@ -411,6 +411,11 @@ check "GNU parallel runs it" sweep run --parallel -j 2 --replay=./replay "$odd/-
 check "  each shard once" ran 8
 check "  it is merged" sweep merge --replay=./replay --csv=merged.csv "$odd/-p.json"
 same "  into the same table" merged.csv direct.csv
+: >log
+check "a worker whose shard is done" sweep shard --replay=./replay disk/two/jobs/*.json 0
+check "  runs nothing" ran 0
+usage "a shard that there is none of" 'json has 8, counted from 0' \
+	shard --replay=./replay disk/two/jobs/*.json 8
 status 1 "its failures are told" sweep run --parallel=-j1 --replay=./short --dir=short.sweep plan.json
 has "  with what was said" err 'not what was planned: 1 rows, expected 4'
 status 1 "an option that parallel does not know fails" \
@@ -479,8 +484,6 @@ elif own_sshd >why; then
 else
 	skip "GNU parallel runs it over ssh" "no login: $(cat why); tried with --sshlogin :"
 fi
-# The other side has no environment of ours.
-sed -i "2i real='$real'" replay
 : >log
 check "GNU parallel runs it with --sshlogin" sweep run --parallel="--sshlogin '2/$login'" \
 	--dir=far.sweep --replay=./replay "$odd/-p.json"
