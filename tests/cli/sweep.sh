@@ -381,6 +381,11 @@ cat >partial.json <<'END'
 END
 status 1 "a damaged recording fails" sweep run --replay="$real" partial.json
 has "  that one only" err '^sweep: 1 of 2 shards done, 1 failed$'
+cat >one.json <<'END'
+{"traces": ["traces/b.spht"], "heuristics": ["none"]}
+END
+status 1 "what was never run" sweep merge --replay="$real" --dir=partial.sweep one.json
+has "  is not taken for another recording's" err '1 of 1 shards are missing, the first is 0: b\.spht'
 sed -i 's/}/, "options": {"partial": true}}/' partial.json
 status 4 "with the option partial it is read" sweep run --replay="$real" partial.json
 status 4 "  and merged" sweep merge --replay="$real" --csv=partial.csv partial.json
@@ -416,6 +421,30 @@ check "a worker whose shard is done" sweep shard --replay=./replay disk/two/jobs
 check "  runs nothing" ran 0
 usage "a shard that there is none of" 'json has 8, counted from 0' \
 	shard --replay=./replay disk/two/jobs/*.json 8
+# As Slurm ends a worker.
+stand_in stuck <<'END'
+case $1 in
+--quiet)
+	echo $$ >"$T/stuck.pid"
+	exec sleep 60
+	;;
+esac
+real "$@"
+END
+mkdir lone lone/shards lone/tmp lone/failed
+ln -s ../disk/two/jobs lone/jobs
+"$TOP/scripts/sweep" shard --replay=./stuck --dir=lone lone/jobs/*.json 0 >said 2>&1 &
+other=$!
+while [ ! -s stuck.pid ] && kill -0 "$other" 2>/dev/null; do
+	sleep 0.1
+done
+kill -TERM "$other"
+wait "$other"
+check "a worker that is ended says so" test $? -eq 143
+child=$(cat stuck.pid)
+check "  it ends its spht-replay" sh -c "! kill -0 $child 2>/dev/null"
+find lone/ -type f >left
+check "  and leaves nothing" diff /dev/null left
 status 1 "its failures are told" sweep run --parallel=-j1 --replay=./short --dir=short.sweep plan.json
 has "  with what was said" err 'not what was planned: 1 rows, expected 4'
 status 1 "an option that parallel does not know fails" \
