@@ -215,6 +215,8 @@ check "  there is no table" test ! -e slurm.csv
 check "it is submitted again, and waited for" sweep run --slurm=--wait --replay=./replay plan.json
 has "  then all of it is done" err '^sweep: 8 of 8 shards done$'
 check "  only what was missing is run" test "$(wc -l <log)" -eq 2
+check "  by two tasks more than the eight before" \
+	test "$(find plan.sweep/logs -type f | wc -l)" -eq 10
 check "it is merged" sweep merge --replay=./replay --csv=slurm.csv plan.json
 same "  into the table that was made here" slurm.csv here.csv
 for folder in here plan; do

@@ -382,8 +382,10 @@ END
 status 1 "a damaged recording fails" sweep run --replay="$real" partial.json
 has "  that one only" err '^sweep: 1 of 2 shards done, 1 failed$'
 cat >one.json <<'END'
-{"traces": ["traces/b.spht"], "heuristics": ["none"]}
+{"traces": ["traces/b.spht"], "heuristics": ["none"], "options": {"guest-time-scale": 1.50}}
 END
+check "a number is passed on" sweep plan --replay="$real" one.json
+has "  as it is written" out ' --guest-time-scale=1\.50$'
 status 1 "what was never run" sweep merge --replay="$real" --dir=partial.sweep one.json
 has "  is not taken for another recording's" err '1 of 1 shards are missing, the first is 0: b\.spht'
 sed -i 's/}/, "options": {"partial": true}}/' partial.json
