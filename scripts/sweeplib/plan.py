@@ -126,24 +126,17 @@ class Replay:
 
     def ask(self, *args):
         done = self.run(*args)
-        if done.returncode:
-            raise Trouble(done.stderr.decode(errors="replace").strip()
-                          or f"{self.program}: ended with {done.returncode}")
-        return done.stdout.decode(errors="replace")
-
-    def configurations(self, options, heuristics):
-        """One canonical spec for each configuration, ranges expanded."""
-        args = [*options, *(f"--heuristic={h}" for h in heuristics)]
-        done = self.run("--list-configurations", *args)
-        # One that has no ranges yet: each heuristic is one configuration.
-        if done.returncode and b"unrecognized option '--list-configurations'" in done.stderr:
-            return heuristics
         said = done.stderr.decode(errors="replace").strip()
         if done.returncode:
             raise Trouble(said or f"{self.program}: ended with {done.returncode}")
         if said:
             print(said, file=sys.stderr)
-        return done.stdout.decode(errors="replace").splitlines()
+        return done.stdout.decode(errors="replace")
+
+    def configurations(self, options, heuristics):
+        """One canonical spec for each configuration, ranges expanded."""
+        args = [*options, *(f"--heuristic={h}" for h in heuristics)]
+        return self.ask("--list-configurations", *args).splitlines()
 
 
 def find_traces(path, folder, patterns):

@@ -397,6 +397,29 @@ has "  loudly" err 'read incompletely: cut\.spht'
 same "  into the table of one spht-replay" partial.csv partial-direct.csv
 rm traces/cut.spht
 
+# Ranges and plugins.
+cp "$TOP/examples/lastdelta/lastdelta.c" traces/b.spht .
+cat >plugin.json <<'END'
+{"traces": ["b.spht"], "heuristics": ["window:size=8|16", "./lastdelta.so:depth=1|8"], "shard": 3}
+END
+plugin()
+{
+	"${CC:-gcc}" -O1 -shared -fPIC "$@" -I"$T/include" -o lastdelta.so lastdelta.c
+}
+mkdir include
+ln -s "$TOP/heuristics" include/spht
+if check "a plugin is built" plugin; then
+	check "a plan has ranges and plugins" sweep run --replay=./replay plugin.json
+	has "  two shards of them" err '^sweep: 2 of 2 shards done$'
+	check "  they are merged" sweep merge --replay=./replay --csv=plugin.csv plugin.json
+	"$real" --quiet --csv=plugin-direct.csv --heuristic='window:size=8|16' \
+		--heuristic='./lastdelta.so:depth=1|8' b.spht
+	same "  into the table of one spht-replay" plugin.csv plugin-direct.csv
+	check "the plugin is built anew, otherwise" plugin -DANEW -g
+	status 1 "  what has it is not merged" sweep merge --replay=./replay plugin.json
+	has "  it says why" err '2 of 2 shards are missing, 2 shards here are of another sweep: plugins was'
+fi
+
 # Names that a shell would take for something else.
 odd="a b'c%j {} {#}"
 mkdir "$odd"
