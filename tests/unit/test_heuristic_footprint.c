@@ -220,7 +220,8 @@ static const char *second(const char *spec, uint8_t three, uint8_t eight, bool r
 		rig_outcome(&rig, 0, 1, 8, SPHT_OUTCOME_REFUSED);
 	ask(&rig, SPHT_FAULT_HIDDEN, 1, 9);
 	rig_zap(&rig, 0, 1, 31);
-	snprintf(asked, sizeof(asked), "%s", ask(&rig, SPHT_FAULT_HIDDEN, 1, 0));
+	assert_true(snprintf(asked, sizeof(asked), "%s", ask(&rig, SPHT_FAULT_HIDDEN, 1, 0)) <
+		    (int)sizeof(asked));
 	rig_close(&rig);
 	return asked;
 }

@@ -87,7 +87,8 @@ static const char *row_of_one(const char *spec, uint8_t state)
 	assert_string_equal(ask(&rig, SPHT_FAULT_HIDDEN, 1, 1), "3 2");
 	rig_set(&rig, 1, 2, state);
 	ask(&rig, SPHT_FAULT_HIDDEN, 1, 4);
-	snprintf(asked, sizeof(asked), "%s", ask(&rig, SPHT_FAULT_HIDDEN, 1, 1));
+	assert_true(snprintf(asked, sizeof(asked), "%s", ask(&rig, SPHT_FAULT_HIDDEN, 1, 1)) <
+		    (int)sizeof(asked));
 	rig_close(&rig);
 	return asked;
 }

@@ -82,7 +82,8 @@ static const char *after_leaving(uint8_t state)
 	assert_string_equal(ask(&rig, SPHT_FAULT_HIDDEN, 1, 17), "18");
 	rig_set(&rig, 1, 18, state);
 	assert_string_equal(ask(&rig, SPHT_FAULT_HIDDEN, 1, 24), "25");
-	snprintf(asked, sizeof(asked), "%s", ask(&rig, SPHT_FAULT_HIDDEN, 1, 32));
+	assert_true(snprintf(asked, sizeof(asked), "%s", ask(&rig, SPHT_FAULT_HIDDEN, 1, 32)) <
+		    (int)sizeof(asked));
 	rig_close(&rig);
 	return asked;
 }

@@ -121,7 +121,7 @@ static const char *after_half(uint64_t zapped, uint64_t refused)
 		rig_zap(&rig, 0, 1, zapped);
 	if (refused)
 		rig_outcome(&rig, 0, 1, refused, SPHT_OUTCOME_REFUSED);
-	snprintf(asked, sizeof(asked), "%s", HID(&rig, 108));
+	assert_true(snprintf(asked, sizeof(asked), "%s", HID(&rig, 108)) < (int)sizeof(asked));
 	rig_close(&rig);
 	return asked;
 }
@@ -145,7 +145,7 @@ static const char *after_built(const char *spec, uint8_t state)
 	assert_string_equal(HID(&rig, 106), "107");
 	rig_set(&rig, 1, 107, state);
 	rig_outcome(&rig, 0, 1, 107, SPHT_OUTCOME_BUILT);
-	snprintf(asked, sizeof(asked), "%s", HID(&rig, 108));
+	assert_true(snprintf(asked, sizeof(asked), "%s", HID(&rig, 108)) < (int)sizeof(asked));
 	rig_close(&rig);
 	return asked;
 }
