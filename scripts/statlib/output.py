@@ -1,0 +1,35 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""Files that take their name when they are complete, and how a script ends."""
+
+import os
+import sys
+
+from .table import Problem
+
+
+def write(path, text):
+    """To a file, or to standard output if path is None."""
+    if path is None:
+        sys.stdout.write(text)
+        sys.stdout.flush()
+        return
+    temp = f"{path}.part"
+    try:
+        with open(temp, "w", encoding="utf-8") as file:
+            file.write(text)
+        os.replace(temp, path)
+    except OSError as e:
+        raise Problem(f"{path}: {e.strerror}") from None
+
+
+def exit_with(name, main):
+    """Runs main(); a Problem is one line on standard error and its exit status."""
+    try:
+        sys.exit(main(sys.argv[1:]))
+    except Problem as e:
+        print(f"{name}: {e}", file=sys.stderr)
+        sys.exit(e.status)
+    except BrokenPipeError:
+        # Who read has enough; the interpreter must not complain of it once more.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(1)
