@@ -10,6 +10,7 @@
 # make format-check does every C file look as .clang-format wants it
 # make bench        sizes and speeds against trace-cmd and libtracecmd
 # make tables       tables of docs/evidence.md; TABLES='bounds FILE...' for another one
+# make results      docs/results.md, from traces/samples; docs/results-full.md with RECORDINGS='FILE...'
 # make install, uninstall, clean
 #
 # V=1 shows commands, WERROR=1 makes warnings errors, BUILD=dir builds elsewhere,
@@ -348,6 +349,12 @@ TABLES ?= fidelity $(wildcard traces/samples/*.spht)
 tables: programs
 	@BUILD='$(BUILD)' scripts/tables $(TABLES)
 
+# The cut kbuild-cc-1vcpu has no marks and is of another workload.
+RESULTS = $(if $(RECORDINGS),--full --output=docs/results-full.md $(RECORDINGS),\
+	--output=docs/results.md $(wildcard traces/samples/kbuild-w*.spht))
+results: programs
+	@BUILD='$(BUILD)' scripts/results $(RESULTS)
+
 install: all install-headers
 	$(INSTALL) -d $(DESTDIR)$(bindir) $(DESTDIR)$(mandir)/man1 $(DESTDIR)$(mandir)/man5
 	$(INSTALL) -m 0755 $(PROGRAMS) $(DESTDIR)$(bindir)
@@ -374,7 +381,8 @@ clean:
 
 FORCE:
 .PHONY: all programs tools unit have-libs demo demo-run check check-run check-live check-asan \
-	check-mutations format-check lab check-lab bench tables install install-headers uninstall clean FORCE
+	check-mutations format-check lab check-lab bench tables results install install-headers \
+	uninstall clean FORCE
 
 -include $(patsubst %.c,$(BUILD)/%.d,$(TRACES_SRCS) $(TRACE_TOOL_SRCS) $(REPLAY_LIB_SRCS) \
 	$(REPLAY_SRCS) $(CALIBRATE_SRCS) $(RECORD_SRCS) $(HEURISTIC_SRCS) $(UNIT_TESTS) $(UNIT_LIB_SRCS) \
