@@ -150,7 +150,7 @@ static void finish_job(struct spht_whatif *w, struct spht_worker *k)
 	if (k->job.dead)
 		return;
 	if (!r || r->page != k->job.page || !spht_w_legal(w, spht_w_state(w, r->table, index)) ||
-	    spht_w_reaches(w, r->path, r->page, r->leaf_level, index, k->job.vpn)) {
+	    spht_w_region_reaches(w, r, index, k->job.vpn)) {
 		book->build_failed++;
 		spht_request_tell(w, &k->job, SPHT_OUTCOME_REFUSED);
 		return;
@@ -173,7 +173,7 @@ static uint64_t *refusal(struct spht_whatif *w, const struct spht_request *q,
 	st = spht_w_state(w, r->table, q->index);
 	/* Where its table was not known when it was asked for, another one may be before it. */
 	if (spht_bit(w->pages[r->page].queued, q->index) ||
-	    spht_w_reaches(w, r->path, r->page, r->leaf_level, q->index, q->vpn))
+	    spht_w_region_reaches(w, r, q->index, q->vpn))
 		return &book->duplicate;
 	if (!(st & SPHT_GPTE_DECIDED))
 		return &book->unknown;
@@ -181,13 +181,13 @@ static uint64_t *refusal(struct spht_whatif *w, const struct spht_request *q,
 }
 
 /* Should it be looked at again, rather than refused? */
-static bool may_watch(const struct spht_whatif *w, const struct spht_request *q,
+static bool may_watch(struct spht_whatif *w, const struct spht_request *q,
 		      const struct spht_wregion *r)
 {
 	return q->watch && r && w->c->costs->helper_watch_ns &&
 	       !spht_bit(w->pages[r->page].queued, q->index) &&
 	       !(spht_w_state(w, r->table, q->index) & SPHT_GPTE_PRESENT) &&
-	       !spht_w_reaches(w, r->path, r->page, r->leaf_level, q->index, q->vpn);
+	       !spht_w_region_reaches(w, r, q->index, q->vpn);
 }
 
 /* Takes up @q at @start: refuses it, watches for its entry, or begins to build. */

@@ -9,6 +9,7 @@ void spht_mmu_init(struct spht_mmu *m, const struct spht_shadow *shadow)
 	memset(m, 0, sizeof(*m));
 	m->shadow = shadow;
 	m->oldest = m->newest = SPHT_NO_ID;
+	m->changes = 1; /* 0 is before all of them */
 }
 
 void spht_mmu_close(struct spht_mmu *m)

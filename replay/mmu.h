@@ -112,6 +112,7 @@ static inline void spht_mmu_set_any(struct spht_mmu *m, uint32_t page, unsigned 
 
 	if (p->child && p->child[index] != SPHT_NO_ID)
 		spht_mmu_unlink(m, page, index);
+	m->changes += p->child != NULL;
 	spht_mmu_set(m, page, index, writable);
 }
 

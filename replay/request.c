@@ -59,7 +59,6 @@ void spht_request_tell_it(struct spht_whatif *w, const struct spht_request *r, u
 
 	if (w->c->look)
 		spht_w_look_outcome(w, r->space, r->vpn, kind);
-	w->memo.path_known = false;
 	if (h->outcome)
 		h->outcome(w->hstate, w->c->spec->params, &o, &w->host);
 }
@@ -71,26 +70,6 @@ void spht_w_find_region(struct spht_whatif *w, uint64_t space, uint64_t region)
 		.region = region,
 		.id = spht_idmap_find(&w->c->shadow->regions, space, region),
 	};
-}
-
-__attribute__((noinline)) static void find_path(struct spht_whatif *w, const struct spht_wregion *r,
-						unsigned int index, uint64_t vpn)
-{
-	w->memo.linked = spht_w_reaches(w, r->path, r->page, r->leaf_level, index, vpn);
-	w->memo.path_known = true;
-}
-
-/* spht_w_reaches() for an entry of the region that was looked up last, in a hook. */
-static inline bool reaches(struct spht_whatif *w, const struct spht_wregion *r, unsigned int index,
-			   uint64_t vpn)
-{
-	struct spht_memo *m = &w->memo;
-
-	if (!spht_bit(w->mmu.pages[r->page].present, index))
-		return false;
-	if (!m->path_known)
-		find_path(w, r, index, vpn);
-	return m->linked;
 }
 
 /* Does a helper work at it? */
@@ -113,8 +92,8 @@ static bool is_worked_at(const struct spht_whatif *w, const struct spht_wregion 
 static inline bool is_duplicate(struct spht_whatif *w, const struct spht_wregion *r,
 				unsigned int index, uint64_t vpn)
 {
-	return spht_bit(w->pages[r->page].queued, index) || reaches(w, r, index, vpn) ||
-	       (w->working && is_worked_at(w, r, index));
+	return spht_bit(w->pages[r->page].queued, index) ||
+	       spht_w_region_reaches(w, r, index, vpn) || (w->working && is_worked_at(w, r, index));
 }
 
 /* Queues it.  Apart from ask(), which then needs next to nothing for duplicates. */

@@ -352,7 +352,7 @@ static void learn_region(struct spht_whatif *w, const struct spht_step *s)
 	if (s->flags & SPHT_STEP_HAS_LEAF)
 		spht_w_own_table(w, s);
 	if (r->path != s->path || r->page != s->page || r->leaf_level != s->leaf_level)
-		r->settled = 0;
+		r->settled = w->memo.linked_at = 0;
 	r->valid = s->flags & SPHT_STEP_HAS_LEAF;
 	r->direct = s->flags & SPHT_STEP_DIRECT;
 	r->path = s->path;

@@ -98,8 +98,8 @@ struct spht_team {
 struct spht_memo {
 	uint64_t space, region; /* the key */
 	uint32_t id; /* SPHT_NO_ID: the recording has no such region */
-	/* Is the region's path linked?  Only while a hook of the heuristic runs. */
-	bool path_known, linked;
+	bool linked; /* the region's path, */
+	uint64_t linked_at; /* as of this mmu.changes */
 };
 
 /* A vCPU's virtual time. */
@@ -246,6 +246,20 @@ static inline bool spht_w_passes(const struct spht_whatif *w, uint8_t state)
 /* Is the entry present, and its path linked, for @vpn? */
 bool spht_w_reaches(const struct spht_whatif *w, uint32_t path, uint32_t page,
 		    unsigned int leaf_level, unsigned int index, uint64_t vpn);
+/* Finds out w->memo.linked for the region @r of @vpn. */
+void spht_w_find_path(struct spht_whatif *w, const struct spht_wregion *r, uint64_t vpn);
+
+/* The same as spht_w_reaches() where @r is what spht_w_region() found last, for @vpn. */
+static inline bool spht_w_region_reaches(struct spht_whatif *w, const struct spht_wregion *r,
+					 unsigned int index, uint64_t vpn)
+{
+	if (!spht_bit(w->mmu.pages[r->page].present, index))
+		return false;
+	if (w->memo.linked_at != w->mmu.changes)
+		spht_w_find_path(w, r, vpn);
+	return w->memo.linked;
+}
+
 /* Has changes of @table looked up in @page, which holds entries of a helper's making. */
 void spht_w_list(struct spht_whatif *w, uint32_t table, uint32_t page);
 /* Takes a helper-built or side entry out of the books as unused. */

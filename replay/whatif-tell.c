@@ -46,7 +46,6 @@ void spht_tell_fault(struct spht_whatif *w, const struct spht_step *s)
 		.vcpu = s->vcpu,
 		.cls = fault_class(s->cls),
 	};
-	w->memo.path_known = false;
 	/* Without a space (the walk failed at the top) there is nothing to ask for. */
 	if (s->space != SPHT_NO_ID)
 		h->fault(w->hstate, w->c->spec->params, &f, &w->host);
@@ -118,7 +117,6 @@ void spht_tell_zaps(struct spht_whatif *w, uint64_t ns)
 
 	/* What is asked for now is asked for at that time. */
 	w->now_ns = ns;
-	w->memo.path_known = false;
 	for (size_t i = 0; i < w->nr_zaps; i++) {
 		w->zaps[i].time_ns = ns;
 		h->zapped(w->hstate, w->c->spec->params, &w->zaps[i], &w->host);
@@ -136,7 +134,7 @@ static uint8_t look(struct spht_host *host, uint64_t space, uint64_t vpn)
 	if (!r)
 		return SPHT_ENTRY_ABSENT;
 	index = spht_vpn_index(vpn, r->leaf_level);
-	if (!spht_w_reaches(w, r->path, r->page, r->leaf_level, index, vpn))
+	if (!spht_w_region_reaches(w, r, index, vpn))
 		return SPHT_ENTRY_ABSENT;
 	return w->pages[r->page].used && spht_bit(w->pages[r->page].used, index)
 		       ? SPHT_ENTRY_USED

@@ -15,6 +15,14 @@ bool spht_w_reaches(const struct spht_whatif *w, uint32_t path, uint32_t page,
 	return !missing || missing == SPHT_PATH_UNKNOWN;
 }
 
+void spht_w_find_path(struct spht_whatif *w, const struct spht_wregion *r, uint64_t vpn)
+{
+	unsigned int missing = spht_mmu_missing(&w->mmu, r->path, r->page, r->leaf_level, vpn);
+
+	w->memo.linked = !missing || missing == SPHT_PATH_UNKNOWN;
+	w->memo.linked_at = w->mmu.changes;
+}
+
 void spht_w_tag(struct spht_whatif *w, struct spht_wpage *p, unsigned int what, unsigned int index,
 		bool outside)
 {
