@@ -63,8 +63,6 @@ static void build_neighbours(struct spht_whatif *w, const struct spht_wregion *r
 			continue;
 		spht_mmu_set(&w->mmu, r->page, i, st & SPHT_GPTE_WRITABLE);
 		spht_bit_set(w->pages[r->page].side, i);
-		if (w->pages[r->page].used)
-			spht_bit_clear(w->pages[r->page].used, i);
 		w->pages[r->page].ready_ns[i] = ready_ns;
 		spht_w_book(w, outside)->side_built++;
 	}
@@ -103,8 +101,7 @@ static void own(struct spht_whatif *w, const struct spht_wregion *r, unsigned in
 	spht_bit_set(p->helper, index);
 	spht_w_tag(w, p, SPHT_OUTSIDE_BUILT, index, outside);
 	spht_bit_clear(p->side, index);
-	if (p->used)
-		spht_bit_clear(p->used, index);
+	spht_w_not_used(p, index);
 	p->ready_ns[index] = ready_ns;
 }
 

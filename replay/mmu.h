@@ -35,7 +35,8 @@ struct spht_mmu {
 	uint64_t nr_most; /* that ever existed at once */
 	/*
 	 * Goes up whenever links, entries of upper pages, or stores that are counted
-	 * change: as long as it stays, what was found of a path holds.
+	 * change: as long as it stays, what was found of a path holds.  Never 0, which
+	 * stands for "before any time".
 	 */
 	uint64_t changes;
 	uint32_t *roots; /* pages that are pinned, each once */

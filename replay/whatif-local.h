@@ -222,6 +222,13 @@ static inline void spht_w_no_extra(struct spht_wpage *p, unsigned int index)
 		spht_bit_clear(p->extra, index);
 }
 
+/* A new life of the entry begins, or its life is over. */
+static inline void spht_w_not_used(struct spht_wpage *p, unsigned int index)
+{
+	if (p->used)
+		spht_bit_clear(p->used, index);
+}
+
 /* State of the entry in this what-if's world. */
 static inline uint8_t spht_w_state(const struct spht_whatif *w, uint32_t table, unsigned int index)
 {

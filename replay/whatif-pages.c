@@ -149,6 +149,8 @@ static void go(struct spht_whatif *w, uint32_t page, bool own, bool evicted)
 		memset(p->extra, 0, SPHT_MMU_WORDS * sizeof(*p->extra));
 	if (p->theirs)
 		memset(p->theirs, 0, SPHT_MMU_WORDS * sizeof(*p->theirs));
+	if (p->used)
+		memset(p->used, 0, SPHT_MMU_WORDS * sizeof(*p->used));
 	p->lost = own && !p->alone;
 	p->by_helper = p->alone = false;
 	spht_mmu_zap(&w->mmu, page);

@@ -74,6 +74,7 @@ static void drop(struct spht_whatif *w, uint32_t page, unsigned int index)
 	spht_w_unuse(w, page, index);
 	spht_bit_clear(w->pages[page].lack, index);
 	spht_w_no_extra(&w->pages[page], index);
+	spht_w_not_used(&w->pages[page], index);
 	if (w->pages[page].wanted_ns)
 		w->pages[page].wanted_ns[index] = 0;
 	spht_mmu_drop(&w->mmu, page, index);
@@ -184,9 +185,10 @@ static void add_lead(struct spht_whatif *w, const struct spht_change *c)
 
 static inline void fetch_ahead(const struct spht_whatif *w, const struct spht_change *c)
 {
-	const uint8_t *st = w->state[c->table];
+	/* Where there is none yet, 0: prefetching from nowhere does no harm. */
+	uintptr_t st = (uintptr_t)w->state[c->table];
 
-	__builtin_prefetch(st + c->index, 1);
+	__builtin_prefetch((const void *)(st + c->index), 1);
 	__builtin_prefetch(&w->table_pages[c->table]);
 }
 

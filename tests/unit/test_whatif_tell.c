@@ -176,6 +176,46 @@ static void look_finds_used_what_was_built_and_spared_a_fault(void **unused)
 			    "Z0 Z1 Z2 Z3 Z4 Z5 Z6 Z7 Z8 Z9 F0- F1u F2u Z0 Z1 Z2 Z9 F0- F1p F2p ");
 }
 
+/* Built and used before the zap; after it KVM makes it for the guest's own fault. */
+static void look_finds_no_use_of_a_life_before_the_zap(void **unused)
+{
+	struct rig r;
+
+	(void)unused;
+	begin_second_pass(&r, 10);
+	guest_runs(&r, LONG_NS);
+	hidden(&r, VPN(1, 9), U, page_pte(9), SPTE_W(0x709)); /* spared */
+	touch_pages(&r, 1, 1, false);
+	zap_table(&r, 1);
+	touch_pages(&r, 9, 1, true);
+	touch_pages(&r, 0, 1, false);
+	wanted = looked_at = nine;
+	listen(&r, INFERRED);
+	assert_string_equal(told + strlen("F0- F1p F2p F3p F4p F5p F6p F7p F8p "),
+			    "Z0 Z1 Z2 Z3 Z4 Z5 Z6 Z7 Z8 Z9 F0- F1u Z0 Z1 Z9 F9p F0p ");
+}
+
+/* As before, and INVLPG drops the one entry. */
+static void look_finds_no_use_of_a_life_before_invlpg(void **unused)
+{
+	struct rig r;
+
+	(void)unused;
+	begin_second_pass(&r, 10);
+	guest_runs(&r, LONG_NS);
+	hidden(&r, VPN(1, 9), U, page_pte(9), SPTE_W(0x709)); /* spared */
+	touch_pages(&r, 1, 1, false);
+	write_page_table(&r, 1);
+	put(&r, ev_exit_svm(SVM_INVLPG, VPN(1, 9) << 12, 0, r.vcpu));
+	put(&r, ev_entry(r.vcpu));
+	hidden(&r, VPN(1, 9), U, page_pte(9), SPTE_W(0x709));
+	touch_pages(&r, 2, 1, false);
+	wanted = looked_at = nine;
+	listen(&r, INFERRED);
+	assert_string_equal(told + strlen("F0- F1p F2p F3p F4p F5p F6p F7p F8p "),
+			    "Z0 Z1 Z2 Z3 Z4 Z5 Z6 Z7 Z8 Z9 F0- F1u Z9 F9p F2p ");
+}
+
 static void ask_again(void *state, const int64_t *params, const struct spht_outcome *outcome,
 		      struct spht_host *host)
 {
@@ -221,6 +261,8 @@ int main(void)
 		cmocka_unit_test(entry_that_a_sync_dropped_is_not_told),
 		cmocka_unit_test(look_finds_an_entry_absent_then_built_then_used_then_gone),
 		cmocka_unit_test(look_finds_used_what_was_built_and_spared_a_fault),
+		cmocka_unit_test(look_finds_no_use_of_a_life_before_the_zap),
+		cmocka_unit_test(look_finds_no_use_of_a_life_before_invlpg),
 		cmocka_unit_test(heuristic_that_asks_again_without_end_is_stopped),
 	};
 
