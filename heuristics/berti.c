@@ -6,11 +6,12 @@
  * The rule.  The paper keeps a history for each load instruction; a #PF exit has none that
  * is always recorded, so here it is one for each 2 MiB region of an address space: its last
  * 16 faults with their times.  It is searched, from the newest, for faults at least a
- * latency before a touch (until one on the same page), and the distance of each is
- * credited; the number of searches that found one is counted.  After `window` of
- * them the distances credited in coverage_pct of them or more are chosen, and the
- * counts begin again; in the first window, from half of it on, those with 80 % are.  16
- * distances are kept; a new one takes the place of the lowest that is not chosen.
+ * latency before a touch, until 8 are found, or one on the same page or on a page found
+ * already (as in the artifact), and the distance of each is credited; the number of
+ * searches that found one is counted.  After `window` of them the distances credited in
+ * coverage_pct of them or more are chosen, and the counts begin again; in the first
+ * window, from half of it on, those with 80 % are.  16 distances are kept; a new one
+ * takes the place of the lowest that is not chosen.
  *   A fault trains, and then all chosen distances are asked for, the shortest first, at
  * most `degree`.
  *
@@ -26,7 +27,7 @@
  * The paper fills the first or second cache by coverage (65, 50, 35 %).  A helper builds
  * in one place, where nothing is displaced; the default is the lowest that it uses.
  *
- * State at the defaults 87 KiB.  An exit takes passes over 16 faults and 16 distances for
+ * State at the defaults 91 KiB.  An exit takes passes over 16 faults and 16 distances for
  * itself and for each page found used, of which 32 are looked at.
  */
 #include "heuristic.h"
@@ -36,6 +37,7 @@ enum { ENTRIES, WINDOW, COVERAGE, DEGREE, TIMELY, CROSS, ON, NR };
 
 #define HISTORY 16
 #define DELTAS  16
+#define FOUND   8 /* in a search */
 #define PENDING 32
 #define EARLY   80 /* per cent, in the first window */
 
@@ -63,7 +65,7 @@ struct berti_fault {
 };
 
 struct berti_delta {
-	int16_t delta; /* 0: none */
+	int32_t delta; /* 0: none; with cross=1 it may exceed a region */
 	uint8_t found; /* in this window's searches */
 	bool chosen;
 };
@@ -120,7 +122,7 @@ static void credit(struct berti_region *r, int64_t delta)
 			place = d;
 	}
 	if (place)
-		*place = (struct berti_delta){.delta = (int16_t)delta, .found = 1};
+		*place = (struct berti_delta){.delta = (int32_t)delta, .found = 1};
 }
 
 /* One more search that found something. */
@@ -136,22 +138,33 @@ static void count(struct berti_region *r, const int64_t *params)
 	r->warm = true;
 }
 
+static bool is_in(const uint64_t *pages, uint32_t n, uint64_t vpn)
+{
+	for (uint32_t i = 0; i < n; i++)
+		if (pages[i] == vpn)
+			return true;
+	return false;
+}
+
 /* Credits the faults up to @until by which @vpn could have been asked for. */
 static void search(struct berti_region *r, const int64_t *params, uint64_t vpn, uint64_t until)
 {
-	uint32_t n = r->nr_faults < HISTORY ? r->nr_faults : HISTORY;
-	bool found = false;
+	uint32_t n = r->nr_faults < HISTORY ? r->nr_faults : HISTORY, nr = 0;
+	uint64_t found[FOUND];
 
-	for (uint32_t i = 1; i <= n; i++) {
+	for (uint32_t i = 1; i <= n && nr < FOUND; i++) {
 		const struct berti_fault *f = &r->faults[(r->nr_faults - i) % HISTORY];
 
 		if (f->vpn == vpn)
 			return;
 		if (f->time_ns > until)
 			continue;
-		if (!found)
+		/* A distance is found in a search or not, never twice. */
+		if (is_in(found, nr, f->vpn))
+			return;
+		if (!nr)
 			count(r, params);
-		found = true;
+		found[nr++] = f->vpn;
 		credit(r, (int64_t)(vpn - f->vpn));
 	}
 }

@@ -50,8 +50,8 @@ static void default_window_asks_from_the_eighth_search_on(void **unused)
 	assert_string_equal(at(&rig, 8, 108), "109 110");
 	for (uint64_t i = 9; i < 16; i++)
 		at(&rig, i, 100 + i);
-	/* d1 15/16 .. d10 6/16; d11 5/16, 31 % */
-	assert_string_equal(at(&rig, 16, 116), "117 118 119 120 121 122 123 124 125 126");
+	/* d1 15/16 .. d8 8/16; further back than 8 faults no search goes */
+	assert_string_equal(at(&rig, 16, 116), "117 118 119 120 121 122 123 124");
 	rig_close(&rig);
 }
 
@@ -73,6 +73,16 @@ static void search_ends_at_the_last_fault_on_the_same_page(void **unused)
 	(void)unused;
 	/* d5 1/1; d-5; at the second 105 one 100 is found: d5 2/3, not 3/3 */
 	HIDDEN("berti:window=4", {100, ""}, {105, ""}, {100, ""}, {105, ""});
+}
+
+static void search_ends_at_a_page_that_it_has_found_before(void **unused)
+{
+	(void)unused;
+	/* d5; d-5; 103 finds d-2 and d3, and not d3 again: each 1/3 when 200 ends the window */
+	HIDDEN("berti:window=4,coverage_pct=50", {100, ""}, {105, ""}, {100, ""}, {103, ""},
+	       {200, ""});
+	HIDDEN("berti:window=4,coverage_pct=25", {100, ""}, {105, ""}, {100, ""}, {103, ""},
+	       {200, "198 203 205 195"});
 }
 
 /* Three faults 10 ns apart, the last at 20 ns, ask for the fourth page, which ends so. */
@@ -267,6 +277,7 @@ int main(void)
 		cmocka_unit_test(distances_go_down_to_page_zero),
 		cmocka_unit_test(same_page_again_neither_trains_nor_asks_in_berti),
 		cmocka_unit_test(search_ends_at_the_last_fault_on_the_same_page),
+		cmocka_unit_test(search_ends_at_a_page_that_it_has_found_before),
 		cmocka_unit_test(fault_counts_from_a_build_s_latency_before),
 		cmocka_unit_test(latency_is_of_builds_and_none_with_timely_0),
 		cmocka_unit_test(latency_longer_than_the_time_so_far_finds_nothing),
