@@ -50,7 +50,7 @@ enum spht_outcome_kind {
 };
 
 struct spht_outcome {
-	uint64_t time_ns;
+	uint64_t time_ns; /* when it ended; it may be told of later, at an exit */
 	uint64_t space, vpn;
 	uint8_t kind; /* enum spht_outcome_kind */
 };

@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 /*
  * One-block lookahead on faults: the next pages, always, untrained.  Smith's
- * tagged variant also looks ahead on the first use of a prefetched block; a
- * helper thread never learns of such a use, so faults alone trigger here.
+ * tagged variant also looks ahead on the first use of a prefetched block.  A
+ * helper is not told of such a use as it happens (others here look for it at the
+ * next fault); faults alone trigger here.
  */
 #include "heuristic.h"
 

@@ -149,13 +149,13 @@ static void finish_job(struct spht_whatif *w, struct spht_worker *k)
 	if (!r || r->page != k->job.page || !spht_w_legal(w, spht_w_state(w, r->table, index)) ||
 	    spht_w_region_reaches(w, r, index, k->job.vpn)) {
 		book->build_failed++;
-		spht_request_tell(w, &k->job, SPHT_OUTCOME_REFUSED);
+		spht_request_tell(w, &k->job, SPHT_OUTCOME_REFUSED, k->next_ns);
 		return;
 	}
 	book->built++;
 	if (!install(w, r, index, k->job.vpn, k->next_ns, k->job.outside))
 		w->no_memory = true;
-	spht_request_tell(w, &k->job, SPHT_OUTCOME_BUILT);
+	spht_request_tell(w, &k->job, SPHT_OUTCOME_BUILT, k->next_ns);
 }
 
 /* Why the request is not built; NULL: it is. */
@@ -206,7 +206,7 @@ static void start_job(struct spht_whatif *w, struct spht_team *t, struct spht_wo
 	refused = refusal(w, q, r);
 	if (refused) {
 		++*refused;
-		spht_request_tell(w, q, SPHT_OUTCOME_REFUSED);
+		spht_request_tell(w, q, SPHT_OUTCOME_REFUSED, k->free_ns);
 		return;
 	}
 	book->issued++;
@@ -385,7 +385,7 @@ void spht_helper_demand(struct spht_whatif *w, uint32_t page, unsigned int index
 			k->job.dead = true;
 			spht_w_book(w, k->job.outside)->built++;
 			spht_w_book(w, k->job.outside)->used_late++;
-			spht_request_tell(w, &k->job, SPHT_OUTCOME_LATE);
+			spht_request_tell(w, &k->job, SPHT_OUTCOME_LATE, w->now_ns);
 		}
 	}
 	if (spht_bit(w->pages[page].queued, index))

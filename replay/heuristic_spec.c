@@ -513,8 +513,8 @@ int spht_spec_validate(const struct spht_heuristic *h, struct spht_error *err)
 		fault = "too many parameters, or no table of them";
 	else if (h->init && !h->state_size)
 		fault = "init() without state_size()";
-	else if (h->outcome && !h->fault)
-		fault = "outcome() without fault(): there can be no outcome";
+	else if ((h->outcome || h->zapped) && !h->fault)
+		fault = "outcome() or zapped() without fault(): a run without it is a baseline";
 	if (fault) {
 		spht_error_set(err, "%s: %s", name, fault);
 		return -1;

@@ -52,10 +52,11 @@ static bool ring_push_first(struct spht_ring *r, const struct spht_request *q, u
 	return true;
 }
 
-void spht_request_tell_it(struct spht_whatif *w, const struct spht_request *r, uint8_t kind)
+void spht_request_tell_it(struct spht_whatif *w, const struct spht_request *r, uint8_t kind,
+			  uint64_t ns)
 {
 	const struct spht_heuristic *h = w->c->spec->h;
-	struct spht_outcome o = {w->now_ns, r->space, r->vpn, kind};
+	struct spht_outcome o = {ns, r->space, r->vpn, kind};
 
 	if (w->c->look)
 		spht_w_look_outcome(w, r->space, r->vpn, kind);
@@ -254,7 +255,7 @@ void spht_request_expire(struct spht_whatif *w, struct spht_team *t, uint64_t ns
 			book->illegal++;
 		else
 			book->unknown++;
-		spht_request_tell(w, q, SPHT_OUTCOME_REFUSED);
+		spht_request_tell(w, q, SPHT_OUTCOME_REFUSED, q->until_ns);
 	}
 }
 
@@ -316,7 +317,7 @@ void spht_request_demand(struct spht_whatif *w, uint32_t page, unsigned int inde
 			unwatch(w, t, q, w->now_ns);
 		}
 		spht_w_book(w, q->outside)->cancelled_demand++;
-		spht_request_tell(w, q, SPHT_OUTCOME_LATE);
+		spht_request_tell(w, q, SPHT_OUTCOME_LATE, w->now_ns);
 		return;
 	}
 }

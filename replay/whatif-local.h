@@ -405,12 +405,14 @@ static inline void spht_request_take(struct spht_whatif *w, struct spht_team *t,
 	spht_unqueue(w, q);
 }
 
-void spht_request_tell_it(struct spht_whatif *w, const struct spht_request *r, uint8_t outcome);
+void spht_request_tell_it(struct spht_whatif *w, const struct spht_request *r, uint8_t outcome,
+			  uint64_t ns);
+/* It ended at @ns, which the helper knows: the host may come to it only at the next exit. */
 static inline void spht_request_tell(struct spht_whatif *w, const struct spht_request *r,
-				     uint8_t outcome)
+				     uint8_t outcome, uint64_t ns)
 {
 	if (w->c->look || w->c->spec->h->outcome)
-		spht_request_tell_it(w, r, outcome);
+		spht_request_tell_it(w, r, outcome, ns);
 }
 
 void spht_request_end(struct spht_whatif *w);

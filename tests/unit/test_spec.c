@@ -485,6 +485,15 @@ static void nop_outcome(void *state, const int64_t *params, const struct spht_ou
 	(void)host;
 }
 
+static void nop_zapped(void *state, const int64_t *params, const struct spht_zap *zap,
+		       struct spht_host *host)
+{
+	(void)state;
+	(void)params;
+	(void)zap;
+	(void)host;
+}
+
 static void descriptor_with_a_fault_is_refused(void **unused)
 {
 	SPHT_HEURISTIC(good, .name = "x", .summary = "s", .cite = "c");
@@ -523,7 +532,9 @@ static void descriptor_with_a_fault_is_refused(void **unused)
 	h.init = nop_init;
 	REFUSED("init() without state_size()");
 	h.outcome = nop_outcome;
-	REFUSED("outcome() without fault()");
+	REFUSED("outcome() or zapped() without fault()");
+	h.zapped = nop_zapped;
+	REFUSED("outcome() or zapped() without fault()");
 	h.init = nop_init;
 	h.state_size = size_zero;
 	assert_int_equal(spht_spec_validate(&h, &err), 0);

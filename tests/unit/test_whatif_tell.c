@@ -252,6 +252,48 @@ static void heuristic_that_asks_again_without_end_is_stopped(void **unused)
 	rig_close(&r);
 }
 
+/* "B9+7" page 9 built, 7 ns after the last fault that was told. */
+static void listen_outcome(void *state, const int64_t *params, const struct spht_outcome *outcome,
+			   struct spht_host *host)
+{
+	static const char kinds[] = {
+		[SPHT_OUTCOME_BUILT] = 'B', [SPHT_OUTCOME_REFUSED] = 'R', [SPHT_OUTCOME_LATE] = 'L'};
+
+	(void)state;
+	(void)params;
+	(void)host;
+	tell("%c%u+%d ", kinds[outcome->kind], (unsigned int)outcome->vpn & 511,
+	     (int)(outcome->time_ns - last_fault_ns));
+}
+
+static void outcome_has_the_time_when_it_ended_and_not_of_the_exit_it_is_told_at(void **unused)
+{
+	static const uint64_t some[] = {300, 9, 0};
+	struct spht_heuristic hearer = listener;
+	const struct spht_spec spec = {.h = &hearer};
+	struct whatif w;
+	struct rig r;
+
+	(void)unused;
+	open_timed(&r, 1);
+	hidden(&r, VPN(1, 9), U, page_pte(9), SPTE_W(0x709));
+	zap_table(&r, 1);
+	guest_runs(&r, LONG_NS);
+	remake(&r, VPN(1, 0), page_pte(0), SPTE_W(0x700));
+	guest_runs(&r, LONG_NS);
+	hidden(&r, VPN(1, 1), U, page_pte(1), SPTE_W(0x701));
+	w = whatif_of(&r, 1);
+	hearer.zapped = NULL;
+	hearer.outcome = listen_outcome;
+	told[0] = '\0';
+	wanted = some;
+	run_spec(&w, &spec, OPTIMISTIC);
+	/* To wake up takes 5000, to read 200, to build 6000; the guest runs on for long. */
+	assert_non_null(strstr(told, "F0 R300+5200 B9+11400 F1 "));
+	wanted = NULL;
+	rig_close(&r);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -263,6 +305,8 @@ int main(void)
 		cmocka_unit_test(look_finds_used_what_was_built_and_spared_a_fault),
 		cmocka_unit_test(look_finds_no_use_of_a_life_before_the_zap),
 		cmocka_unit_test(look_finds_no_use_of_a_life_before_invlpg),
+		cmocka_unit_test(
+			outcome_has_the_time_when_it_ended_and_not_of_the_exit_it_is_told_at),
 		cmocka_unit_test(heuristic_that_asks_again_without_end_is_stopped),
 	};
 
