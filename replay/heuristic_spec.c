@@ -515,6 +515,9 @@ int spht_spec_validate(const struct spht_heuristic *h, struct spht_error *err)
 		fault = "init() without state_size()";
 	else if ((h->outcome || h->zapped) && !h->fault)
 		fault = "outcome() or zapped() without fault(): a run without it is a baseline";
+	else if (h->foresee && h->fault)
+		fault = "foresee() beside fault(): a bound that is told the future asks for "
+			"nothing";
 	if (fault) {
 		spht_error_set(err, "%s: %s", name, fault);
 		return -1;

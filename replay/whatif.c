@@ -184,7 +184,10 @@ struct spht_whatif *spht_whatif_open(const struct spht_whatif_config *c,
 			return w;
 	}
 	spht_whatif_close(w);
-	no_memory(err);
+	spht_error_set(err,
+		       "out of memory for a what-if run of %s, whose own state takes %zu bytes",
+		       c->spec->h->name,
+		       c->spec->h->state_size ? c->spec->h->state_size(c->spec->params) : 0);
 	return NULL;
 }
 

@@ -485,6 +485,23 @@ static void nop_outcome(void *state, const int64_t *params, const struct spht_ou
 	(void)host;
 }
 
+static void nop_fault(void *state, const int64_t *params, const struct spht_fault *fault,
+		      struct spht_host *host)
+{
+	(void)state;
+	(void)params;
+	(void)fault;
+	(void)host;
+}
+
+static bool nop_foresee(void *state, const int64_t *params, const struct spht_prospect *prospect)
+{
+	(void)state;
+	(void)params;
+	(void)prospect;
+	return false;
+}
+
 static void nop_zapped(void *state, const int64_t *params, const struct spht_zap *zap,
 		       struct spht_host *host)
 {
@@ -535,6 +552,9 @@ static void descriptor_with_a_fault_is_refused(void **unused)
 	REFUSED("outcome() or zapped() without fault()");
 	h.zapped = nop_zapped;
 	REFUSED("outcome() or zapped() without fault()");
+	h.fault = nop_fault;
+	h.foresee = nop_foresee;
+	REFUSED("foresee() beside fault()");
 	h.init = nop_init;
 	h.state_size = size_zero;
 	assert_int_equal(spht_spec_validate(&h, &err), 0);
