@@ -469,8 +469,12 @@ int spht_w_helper_fetch(struct spht_whatif *w, const struct spht_wregion *r, uin
 		uint32_t page = path_page(w, r->path, r->page, r->leaf_level, level);
 		uint32_t child = path_page(w, r->path, r->page, r->leaf_level, level - 1);
 		unsigned int index = spht_vpn_index(vpn, level);
+		uint32_t hangs = page == SPHT_NO_ID ? child : spht_mmu_child(&w->mmu, page, index);
 
-		if (page == SPHT_NO_ID || spht_mmu_child(&w->mmu, page, index) == child)
+		if (hangs == child)
+			continue;
+		/* The recording has another page there: the path is an old one, or its root a guess. */
+		if (hangs != SPHT_NO_ID && !spht_w_extra(&w->pages[page], index))
 			continue;
 		if (spht_mmu_link(&w->mmu, page, index, child))
 			return -1;

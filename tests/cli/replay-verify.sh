@@ -26,5 +26,6 @@ for file in $files; do
 done
 # shellcheck disable=SC2086
 check "so it is where KVM has too few shadow pages for all" "$SPHT_REPLAY" --verify --quiet $all \
+	--heuristic=rebuild --heuristic=recency --heuristic=markov --heuristic=hybrid \
 	--mmu-pages=64 --csv=few.csv "$TOP/traces/samples/kbuild-cc-1vcpu.spht"
 finish
