@@ -5,6 +5,7 @@
 #include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "calibrate/die.h"
@@ -118,9 +119,20 @@ static void write_file(const struct profile *p, const char *path)
 {
 	struct spht_costs costs;
 	struct spht_error err;
+	struct stat st;
 	char *part;
 	FILE *f;
 
+	/* A device, a pipe or a link: /dev/null must not become a file. */
+	if (!lstat(path, &st) && !S_ISREG(st.st_mode)) {
+		f = fopen(path, "w");
+		if (!f)
+			die_errno("%s: cannot be created", path);
+		print(p, f);
+		if (ferror(f) | fclose(f))
+			die_errno("%s: cannot be written", path);
+		return;
+	}
 	if (asprintf(&part, "%s.part", path) < 0)
 		die("out of memory");
 	f = fopen(part, "w");

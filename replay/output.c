@@ -25,7 +25,8 @@ int spht_output_open(struct spht_output *o, const char *path)
 		o->f = stdout;
 		return 0;
 	}
-	if (!stat(path, &st) && !S_ISREG(st.st_mode)) {
+	/* Links are written through: /dev/stdout is one, and must not become a file. */
+	if (!lstat(path, &st) && !S_ISREG(st.st_mode)) {
 		o->f = fopen(path, "w");
 	} else if (asprintf(&o->temp, "%s.part", path) < 0) {
 		o->temp = NULL;

@@ -2,6 +2,7 @@
 """Files that take their name when they are complete, and how a script ends."""
 
 import os
+import stat
 import sys
 
 from .table import Problem
@@ -15,6 +16,11 @@ def write(path, text):
         return
     temp = f"{path}.part"
     try:
+        # Devices, pipes and links are written to: /dev/stdout must not become a file.
+        if os.path.lexists(path) and not stat.S_ISREG(os.lstat(path).st_mode):
+            with open(path, "w", encoding="utf-8") as file:
+                file.write(text)
+            return
         with open(temp, "w", encoding="utf-8") as file:
             file.write(text)
         os.replace(temp, path)

@@ -2,6 +2,7 @@
 """One table of all shards: the bytes of one spht-replay that had run them all."""
 
 import os
+import stat
 import sys
 
 from sweeplib.shard import write_whole
@@ -44,7 +45,8 @@ def write(out, data):
     if out == "-":
         sys.stdout.buffer.write(data)
         sys.stdout.flush()
-    elif os.path.exists(out) and not os.path.isfile(out):
+    # Links as well: /dev/stdout is one, and must not become a file.
+    elif os.path.lexists(out) and not stat.S_ISREG(os.lstat(out).st_mode):
         with open(out, "wb") as f:
             f.write(data)
     else:

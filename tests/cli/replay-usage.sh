@@ -264,5 +264,12 @@ same "and stays as it was" own.spht "$TOP/traces/samples/kbuild-cc-1vcpu.spht"
 status 2 "nor by its own JSON" "$SPHT_REPLAY" --heuristic=none --json=own.spht own.spht
 status 2 "the table and the JSON are not one file" "$SPHT_REPLAY" --heuristic=none \
 	--csv=x --json=x own.spht
+# As /dev/stdout is one, and whoever is root could replace that.
+: >behind.csv
+ln -s behind.csv link.csv
+check "a table goes through a link" "$SPHT_REPLAY" $window --csv=link.csv ok.spht
+check "  which stays one" test -L link.csv
+"$SPHT_REPLAY" --quiet $window --csv=- ok.spht >plain.csv
+same "  with the table behind it" behind.csv plain.csv
 status 2 "an output has a name" "$SPHT_REPLAY" --heuristic=none --csv= own.spht
 finish

@@ -257,6 +257,11 @@ head -n 5 four.csv >part1.csv
 { head -n 1 four.csv && tail -n +6 four.csv; } >part2.csv
 check "nor do several files" stats pooled --output=joined.md part1.csv part2.csv
 check "  which are written under their name" test -s joined.md -a ! -e joined.md.part
+: >behind.md
+ln -s behind.md link.md
+check "a table goes through a link" stats pooled --output=link.md part1.csv part2.csv
+check "  which stays one" test -L link.md
+same "  with the table behind it" behind.md joined.md
 status 1 "a file that cannot be written ends it" stats pooled --output=no/where four.csv
 check "--help tells of each option" stats --help
 for option in by vary against tune part choose-by choose-at format level resamples seed output; do

@@ -189,6 +189,11 @@ sums >before
 : >log
 check "it is run again" sweep run --replay=./replay plan.json
 check "  which runs nothing" ran 0
+: >behind.csv
+ln -s behind.csv link.csv
+check "it is merged through a link" sweep merge --replay=./replay --csv=link.csv plan.json
+check "  which stays one" test -L link.csv
+same "  with the table behind it" behind.csv merged.csv
 status 1 "a table does not replace its plan" sweep merge --replay=./replay --csv=plan.json plan.json
 has "  it says so" err 'plan\.json would be replaced by its own results'
 status 1 "nor a recording" sweep merge --replay=./replay --csv=traces/a.spht plan.json
