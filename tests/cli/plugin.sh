@@ -281,9 +281,13 @@ refused 2 "a product that no counter holds" \
 sed 's/return spht_lru_size.*/(void)params; return SIZE_MAX;/' lastdelta/lastdelta.c >hungry.c
 plugin hungry
 rm -f u.csv
-status 1 "a plugin whose state cannot be had is an error" "$SPHT_REPLAY" --heuristic=./hungry.so \
-	--csv=u.csv r.spht
-has "  of memory" err '^spht-replay: r\.spht: out of memory'
+if [ -n "$SPHT_SANITIZED" ]; then
+	skip "a plugin whose state cannot be had is an error" "a sanitizer ends there by itself"
+else
+	status 1 "a plugin whose state cannot be had is an error" "$SPHT_REPLAY" \
+		--heuristic=./hungry.so --csv=u.csv r.spht
+	has "  of memory" err '^spht-replay: r\.spht: out of memory'
+fi
 check "  and no table is written" test ! -e u.csv
 
 # Large states count in what runs together: 24 of 32 MiB do not.
