@@ -28,6 +28,22 @@ all_at_once()
 	"$@" && test -s "$T/vmm.json"
 }
 
+# The same again where perf says that it lost events, which a busy machine makes it do.
+all_whole()
+{
+	for try in 1 2 3; do
+		all_at_once "$@" || return 1
+		whole=yes
+		for f in plain packed; do
+			rm -f "$T/try.spht"
+			"$SPHT_RECORD" -q --import="$T/$f.data" -o "$T/try.spht" 2>"$T/said" || whole=
+		done
+		rm -f "$T/try.spht"
+		[ -z "$whole" ] || return 0
+		echo "# try $try: $(head -n 1 "$T/said")"
+	done
+}
+
 # guest FILE: what the guest's thread did, event by event with all fields, without times.
 guest()
 {
@@ -63,7 +79,7 @@ for row in csv.DictReader(open(sys.argv[1])):
 
 for pattern in "sequential 3000" "unsync 50" "emul 50" "guest 500"; do
 	# shellcheck disable=SC2086 # words
-	check "all record $pattern at once" all_at_once $pattern
+	check "all record $pattern at once" all_whole $pattern
 	# perf -a sees every VM: only the thread of this guest is looked at.
 	walkers "$T/live.spht" >"$T/pids"
 	guest "$T/live.spht" >"$T/live.guest"
