@@ -109,7 +109,7 @@ RECORD_SRCS := collector/spht-record.c collector/options.c collector/message.c c
 	collector/kvm-stats.c collector/vm.c collector/vm-vcpus.c collector/proc.c \
 	collector/sysfile.c collector/check.c collector/check-tracing.c
 # What a plugin includes as <spht/heuristic.h>: installed, and nothing else of the project.
-PUBLIC_HEADERS := heuristics/heuristic.h heuristics/lru.h
+PUBLIC_HEADERS := heuristics/heuristic.h heuristics/lru.h heuristics/asked.h
 # Where globs are: a heuristic is built in by being in the folder, as are its tests.
 HEURISTIC_SRCS := $(sort $(wildcard heuristics/*.c))
 

@@ -25,6 +25,7 @@
  * Bounds at the defaults: 64 spaces x (256 rows of 32 bytes + 168) and two tables, 540
  * KiB; a fault looks at 16 entries and asks for 2.
  */
+#include "asked.h"
 #include "heuristic.h"
 #include "lru.h"
 
@@ -61,7 +62,7 @@ struct distance_space {
 	uint64_t last; /* page of the last miss */
 	int64_t distance; /* that it had; 0: none yet */
 	uint64_t asked[BUFFER]; /* oldest first, not seen used */
-	uint64_t nr_asked;
+	uint32_t nr_asked;
 };
 
 static uint32_t nr_tables(const int64_t *params)
@@ -121,16 +122,6 @@ static void learn(void *table, const int64_t *params, int64_t before, int64_t di
 	row->next[0] = distance;
 }
 
-static void remember(struct distance_space *s, uint64_t vpn)
-{
-	for (uint64_t i = 0; i < s->nr_asked; i++)
-		if (s->asked[i] == vpn)
-			return;
-	if (s->nr_asked == BUFFER)
-		memmove(&s->asked[0], &s->asked[1], --s->nr_asked * sizeof(s->asked[0]));
-	s->asked[s->nr_asked++] = vpn;
-}
-
 /* A miss on @vpn; @host: it is one that may ask. */
 static void miss(struct distance_space *s, void *table, const int64_t *params, uint64_t space,
 		 uint64_t vpn, struct spht_host *host)
@@ -147,7 +138,7 @@ static void miss(struct distance_space *s, void *table, const int64_t *params, u
 		    spht_look(host, space, to) != SPHT_ENTRY_ABSENT)
 			continue;
 		spht_request(host, space, to);
-		remember(s, to);
+		s->nr_asked = spht_asked_add(s->asked, s->nr_asked, BUFFER, to);
 	}
 	if (s->distance)
 		learn(table, params, s->distance, distance);
@@ -159,15 +150,11 @@ static void miss(struct distance_space *s, void *table, const int64_t *params, u
 static void catch_up(struct distance_space *s, void *table, const int64_t *params, uint64_t space,
 		     struct spht_host *host)
 {
-	uint64_t kept = 0;
+	uint64_t used[BUFFER];
+	uint32_t n = spht_asked_take_used(s->asked, &s->nr_asked, used, host, space);
 
-	for (uint64_t i = 0; i < s->nr_asked; i++) {
-		if (spht_look(host, space, s->asked[i]) == SPHT_ENTRY_USED)
-			miss(s, table, params, space, s->asked[i], NULL);
-		else
-			s->asked[kept++] = s->asked[i];
-	}
-	s->nr_asked = kept;
+	for (uint32_t i = 0; i < n; i++)
+		miss(s, table, params, space, used[i], NULL);
 }
 
 static void distance_fault(void *state, const int64_t *params, const struct spht_fault *fault,

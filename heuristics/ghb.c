@@ -27,6 +27,7 @@
  * Bounds at the defaults: 64 spaces x 3128 bytes, 200 KiB; a fault goes over 256 pages
  * twice, and once more for each page used, looks at 8 + 4 entries and asks for 4.
  */
+#include "asked.h"
 #include "heuristic.h"
 #include "lru.h"
 
@@ -57,7 +58,7 @@ static const struct spht_param ghb_params[] = {
 
 struct ghb_space {
 	uint64_t n; /* pages entered ever */
-	uint64_t nr_asked;
+	uint32_t nr_asked;
 	uint64_t asked[2 * MOST_DEGREE]; /* oldest first, not seen used */
 	uint64_t pages[]; /* number i is at i modulo history */
 };
@@ -132,25 +133,11 @@ static bool enter(struct ghb_space *s, const int64_t *params, uint64_t vpn)
 static void catch_up(struct ghb_space *s, const int64_t *params, uint64_t space,
 		     struct spht_host *host)
 {
-	uint64_t kept = 0;
+	uint64_t used[2 * MOST_DEGREE];
+	uint32_t n = spht_asked_take_used(s->asked, &s->nr_asked, used, host, space);
 
-	for (uint64_t i = 0; i < s->nr_asked; i++) {
-		if (spht_look(host, space, s->asked[i]) == SPHT_ENTRY_USED)
-			enter(s, params, s->asked[i]);
-		else
-			s->asked[kept++] = s->asked[i];
-	}
-	s->nr_asked = kept;
-}
-
-static void remember(struct ghb_space *s, const int64_t *params, uint64_t vpn)
-{
-	for (uint64_t i = 0; i < s->nr_asked; i++)
-		if (s->asked[i] == vpn)
-			return;
-	if (s->nr_asked == 2 * (uint64_t)params[DEGREE])
-		memmove(&s->asked[0], &s->asked[1], --s->nr_asked * sizeof(s->asked[0]));
-	s->asked[s->nr_asked++] = vpn;
+	for (uint32_t i = 0; i < n; i++)
+		enter(s, params, used[i]);
 }
 
 /* Deltas that sum up to nothing lead to the same page again. */
@@ -180,7 +167,8 @@ static void replay(struct ghb_space *s, const int64_t *params, const struct spht
 			continue;
 		done[nr_done++] = vpn;
 		spht_request(host, fault->space, vpn);
-		remember(s, params, vpn);
+		s->nr_asked =
+			spht_asked_add(s->asked, s->nr_asked, 2 * (uint32_t)params[DEGREE], vpn);
 	}
 }
 

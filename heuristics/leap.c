@@ -27,6 +27,7 @@
  * Bounds at the defaults: 64 spaces x 1344 bytes, 86 KiB; a fault looks at 16 + 8
  * entries, goes over at most 4 x 32 deltas and asks for 8.
  */
+#include "asked.h"
 #include "heuristic.h"
 #include "lru.h"
 
@@ -58,7 +59,7 @@ struct leap_space {
 	uint64_t last; /* page of the last access */
 	int64_t trend; /* the last one found; 0: none yet */
 	uint32_t hits, win; /* since the last window; that one's pages */
-	uint64_t nr_asked;
+	uint32_t nr_asked;
 	uint64_t asked[2 * MOST_PAGES]; /* oldest first, not seen used */
 	uint64_t n; /* deltas entered ever */
 	int64_t deltas[]; /* number i is at i modulo history */
@@ -148,28 +149,12 @@ static bool enter(struct leap_space *s, const int64_t *params, uint64_t vpn)
 static void count_hits(struct leap_space *s, const int64_t *params, uint64_t space,
 		       struct spht_host *host)
 {
-	uint64_t kept = 0;
+	uint64_t used[2 * MOST_PAGES];
+	uint32_t n = spht_asked_take_used(s->asked, &s->nr_asked, used, host, space);
 
-	for (uint64_t i = 0; i < s->nr_asked; i++) {
-		if (spht_look(host, space, s->asked[i]) != SPHT_ENTRY_USED) {
-			s->asked[kept++] = s->asked[i];
-			continue;
-		}
-		s->hits++;
-		if (params[FOLLOW])
-			enter(s, params, s->asked[i]);
-	}
-	s->nr_asked = kept;
-}
-
-static void remember(struct leap_space *s, const int64_t *params, uint64_t vpn)
-{
-	for (uint64_t i = 0; i < s->nr_asked; i++)
-		if (s->asked[i] == vpn)
-			return;
-	if (s->nr_asked == 2 * (uint64_t)params[MAX_PAGES])
-		memmove(&s->asked[0], &s->asked[1], --s->nr_asked * sizeof(s->asked[0]));
-	s->asked[s->nr_asked++] = vpn;
+	s->hits += n;
+	for (uint32_t i = 0; params[FOLLOW] && i < n; i++)
+		enter(s, params, used[i]);
 }
 
 static void leap_fault(void *state, const int64_t *params, const struct spht_fault *fault,
@@ -200,7 +185,8 @@ static void leap_fault(void *state, const int64_t *params, const struct spht_fau
 		    spht_look(host, fault->space, vpn) != SPHT_ENTRY_ABSENT)
 			continue;
 		spht_request(host, fault->space, vpn);
-		remember(s, params, vpn);
+		s->nr_asked =
+			spht_asked_add(s->asked, s->nr_asked, 2 * (uint32_t)params[MAX_PAGES], vpn);
 	}
 }
 

@@ -34,7 +34,8 @@ for header in "$headers"/spht/*.h; do
 			-pedantic -Werror -I"$headers" -fsyntax-only alone.c
 	done
 done
-check "all public headers were tried" test -e "$headers/spht/heuristic.h" -a -e "$headers/spht/lru.h"
+check "all public headers were tried" test -e "$headers/spht/heuristic.h" -a -e "$headers/spht/lru.h" -a \
+	-e "$headers/spht/asked.h"
 
 # The example.
 cp -r "$TOP/examples/lastdelta" .
