@@ -216,6 +216,43 @@ static inline void check_steps(const char *text, uint8_t cls, const struct step 
 	rig_close(&rig);
 }
 
+/* The same in several address spaces. */
+struct space_step {
+	uint64_t space, vpn;
+	const char *asked;
+};
+
+static inline void check_spaces(const char *text, const struct space_step *steps, size_t n)
+{
+	struct rig rig;
+
+	rig_open(&rig, text);
+	for (size_t i = 0; i < n; i++)
+		assert_string_equal(ask(&rig, SPHT_FAULT_HIDDEN, steps[i].space, steps[i].vpn),
+				    steps[i].asked);
+	rig_close(&rig);
+}
+
+/* Pages 0 to @pages - 1 touched in order, what is asked for built at once: how many fault. */
+static inline unsigned int faults_of_run(const char *text, unsigned int pages)
+{
+	bool present[SPHT_REGION_PAGES] = {false};
+	unsigned int faults = 0;
+	struct rig rig;
+
+	rig_open(&rig, text);
+	for (uint64_t vpn = 0; vpn < pages; vpn++) {
+		if (present[vpn])
+			continue;
+		faults++;
+		ask(&rig, SPHT_FAULT_HIDDEN, 1, vpn);
+		for (size_t i = 0; i < rig.n; i++)
+			present[rig.log[i].vpn] = true;
+	}
+	rig_close(&rig);
+	return faults;
+}
+
 #define CHECK(text, cls, ...) \
 	do { \
 		static const struct step steps[] = {__VA_ARGS__}; \

@@ -80,10 +80,7 @@ static void tracker_used_longest_ago_makes_room(void **unused)
 
 static void streams_of_two_address_spaces_are_tracked_apart(void **unused)
 {
-	static const struct {
-		uint64_t space, vpn;
-		const char *asked;
-	} rows[] = {
+	static const struct space_step rows[] = {
 		{0, 100, ""},
 		{1, 100, ""},
 		{0, 101, ""},
@@ -91,14 +88,9 @@ static void streams_of_two_address_spaces_are_tracked_apart(void **unused)
 		{0, 102, "103 104 105 106 107"},
 		{1, 98, "97 96 95 94 93"},
 	};
-	struct rig rig;
 
 	(void)unused;
-	rig_open(&rig, "stream");
-	for (size_t i = 0; i < ARRAY_SIZE(rows); i++)
-		assert_string_equal(ask(&rig, SPHT_FAULT_HIDDEN, rows[i].space, rows[i].vpn),
-				    rows[i].asked);
-	rig_close(&rig);
+	check_spaces("stream", rows, ARRAY_SIZE(rows));
 }
 
 static void closed_form_stream_leaves_one_fault_in_six_of_a_run(void **unused)
@@ -107,22 +99,8 @@ static void closed_form_stream_leaves_one_fault_in_six_of_a_run(void **unused)
 	 * Entries built at once, 500 pages touched in order from page 0: faults on
 	 * 0, 1, 2, then on 8, 14, ..., 494, that is 3 + 82.
 	 */
-	bool present[SPHT_REGION_PAGES] = {false};
-	unsigned int faults = 0;
-	struct rig rig;
-
 	(void)unused;
-	rig_open(&rig, "stream");
-	for (uint64_t vpn = 0; vpn < 500; vpn++) {
-		if (present[vpn])
-			continue;
-		faults++;
-		ask(&rig, SPHT_FAULT_HIDDEN, 1, vpn);
-		for (size_t i = 0; i < rig.n; i++)
-			present[rig.log[i].vpn] = true;
-	}
-	assert_int_equal(faults, 85);
-	rig_close(&rig);
+	assert_int_equal(faults_of_run("stream", 500), 85);
 }
 
 static void long_stream_does_not_forget_its_direction(void **unused)

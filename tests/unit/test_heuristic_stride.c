@@ -206,10 +206,7 @@ static void regions_of_one_set_share_its_ways_only(void **unused)
 static void strides_of_two_address_spaces_are_learned_apart(void **unused)
 {
 	/* the same pages, in one set; space 0 and page 0 are like any other */
-	static const struct {
-		uint64_t space, vpn;
-		const char *asked;
-	} rows[] = {
+	static const struct space_step rows[] = {
 		{0, 100, ""},
 		{1, 100, ""},
 		{0, 101, ""},
@@ -219,14 +216,9 @@ static void strides_of_two_address_spaces_are_learned_apart(void **unused)
 		{2, 100, ""},
 		{0, 103, "104 105 106 107"},
 	};
-	struct rig rig;
 
 	(void)unused;
-	rig_open(&rig, "stride:entries=8,ways=8");
-	for (size_t i = 0; i < ARRAY_SIZE(rows); i++)
-		assert_string_equal(ask(&rig, SPHT_FAULT_HIDDEN, rows[i].space, rows[i].vpn),
-				    rows[i].asked);
-	rig_close(&rig);
+	check_spaces("stride:entries=8,ways=8", rows, ARRAY_SIZE(rows));
 }
 
 static void closed_form_stride_leaves_one_fault_in_five_of_a_run(void **unused)
@@ -235,22 +227,8 @@ static void closed_form_stride_leaves_one_fault_in_five_of_a_run(void **unused)
 	 * Entries built at once, 500 pages touched in order from page 0: faults
 	 * on 0, 1, 2, then on 7, 12, ..., 497, that is 3 + 99.
 	 */
-	bool present[SPHT_REGION_PAGES] = {false};
-	unsigned int faults = 0;
-	struct rig rig;
-
 	(void)unused;
-	rig_open(&rig, "stride");
-	for (uint64_t vpn = 0; vpn < 500; vpn++) {
-		if (present[vpn])
-			continue;
-		faults++;
-		ask(&rig, SPHT_FAULT_HIDDEN, 1, vpn);
-		for (size_t i = 0; i < rig.n; i++)
-			present[rig.log[i].vpn] = true;
-	}
-	assert_int_equal(faults, 102);
-	rig_close(&rig);
+	assert_int_equal(faults_of_run("stride", 500), 102);
 }
 
 int main(void)
