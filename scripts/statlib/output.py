@@ -2,28 +2,19 @@
 """Files that take their name when they are complete, and how a script ends."""
 
 import os
-import stat
 import sys
+
+import wholefile
 
 from .table import Problem
 
 
 def write(path, text):
     """To a file, or to standard output if path is None."""
-    if path is None:
-        sys.stdout.write(text)
-        sys.stdout.flush()
-        return
-    temp = f"{path}.part"
     try:
-        # Devices, pipes and links are written to: /dev/stdout must not become a file.
-        if os.path.lexists(path) and not stat.S_ISREG(os.lstat(path).st_mode):
-            with open(path, "w", encoding="utf-8") as file:
-                file.write(text)
-            return
-        with open(temp, "w", encoding="utf-8") as file:
-            file.write(text)
-        os.replace(temp, path)
+        wholefile.write(path or "-", text.encode())
+    except BrokenPipeError:
+        raise
     except OSError as e:
         raise Problem(f"{path}: {e.strerror}") from None
 

@@ -2,10 +2,9 @@
 """One table of all shards: the bytes of one spht-replay that had run them all."""
 
 import os
-import stat
 import sys
 
-from sweeplib.shard import write_whole
+import wholefile
 from sweeplib.trouble import FAILED, PARTIAL, Trouble
 
 # What no two rows of a table may differ in.
@@ -41,18 +40,6 @@ def one_table(tables):
     return b"".join([*comments, head, *(row for table in tables for row in table.rows)])
 
 
-def write(out, data):
-    if out == "-":
-        sys.stdout.buffer.write(data)
-        sys.stdout.flush()
-    # Links as well: /dev/stdout is one, and must not become a file.
-    elif os.path.lexists(out) and not stat.S_ISREG(os.lstat(out).st_mode):
-        with open(out, "wb") as f:
-            f.write(data)
-    else:
-        write_whole(out, out + ".part", data)
-
-
 def merge(survey, out, inputs):
     """Writes the table; 0, or 4 where a recording was read incompletely."""
     for path in inputs:
@@ -62,7 +49,7 @@ def merge(survey, out, inputs):
     shards = [survey.shards[n] for n in range(len(survey.jobs))]
     data = one_table([s.table for s in shards])
     try:
-        write(out, data)
+        wholefile.write(out, data)
     except OSError as e:
         raise Trouble(f"{out}: cannot be written: {e.strerror}", FAILED) from e
     partial = sorted({s.identity.members["trace"] for s in shards if s.status == PARTIAL})

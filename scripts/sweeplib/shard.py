@@ -190,28 +190,3 @@ class Shard:
         if status not in (0, PARTIAL):
             raise Damaged(f"its status is {status}")
         return cls(identity, status, body)
-
-
-def sync_folder(path):
-    fd = os.open(path, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(fd)
-    finally:
-        os.close(fd)
-
-
-def write_whole(path, temp, data):
-    """@path has @data or is as it was, whatever happens; @temp is on the same file system."""
-    try:
-        with open(temp, "wb") as f:
-            f.write(data)
-            f.flush()
-            os.fsync(f.fileno())
-        os.rename(temp, path)
-    except BaseException:
-        try:
-            os.unlink(temp)
-        except FileNotFoundError:
-            pass
-        raise
-    sync_folder(os.path.dirname(path) or ".")

@@ -13,8 +13,9 @@ import os
 import socket
 import threading
 
-from sweeplib.shard import SUFFIX, Damaged, Shard, write_whole
+from sweeplib.shard import SUFFIX, Damaged, Shard
 from sweeplib.trouble import FAILED, IDENTITY, PARTIAL
+from wholefile import write_whole
 
 FOLDERS = ("shards", "tmp", "failed", "jobs", "logs")
 
