@@ -120,28 +120,26 @@ static void write_file(const struct profile *p, const char *path)
 	struct spht_costs costs;
 	struct spht_error err;
 	struct stat st;
+	bool direct;
 	char *part;
 	FILE *f;
 
-	/* A device, a pipe or a link: /dev/null must not become a file. */
-	if (!lstat(path, &st) && !S_ISREG(st.st_mode)) {
-		f = fopen(path, "w");
-		if (!f)
-			die_errno("%s: cannot be created", path);
-		print(p, f);
-		if (ferror(f) | fclose(f))
-			die_errno("%s: cannot be written", path);
-		return;
-	}
-	if (asprintf(&part, "%s.part", path) < 0)
+	/* A device, a pipe or a link is written to: /dev/null must not become a file. */
+	direct = !lstat(path, &st) && !S_ISREG(st.st_mode);
+	if (asprintf(&part, "%s%s", path, direct ? "" : ".part") < 0)
 		die("out of memory");
 	f = fopen(part, "w");
 	if (!f)
 		die_errno("%s: cannot be created", path);
 	print(p, f);
 	if (ferror(f) | fclose(f)) {
-		unlink(part);
+		if (!direct)
+			unlink(part);
 		die_errno("%s: cannot be written", path);
+	}
+	if (direct) {
+		free(part);
+		return;
 	}
 	if (spht_costs_load(&costs, part, &err)) {
 		unlink(part);
