@@ -287,17 +287,6 @@ static struct spht_worker *next_worker(struct spht_whatif *w, struct spht_team *
 {
 	struct spht_worker *best = NULL;
 
-	if (w->nr_teams == 1 && w->teams->nr_workers == 1) {
-		const struct spht_request *q = spht_request_first(w->teams);
-
-		*team = w->teams;
-		best = w->teams->workers;
-		if (best->work)
-			*when = best->next_ns;
-		else if (q)
-			*when = start_of(w, best, q);
-		return best->work || q ? best : NULL;
-	}
 	for (uint32_t t = 0; t < w->nr_teams; t++) {
 		const struct spht_request *q = spht_request_first(&w->teams[t]);
 
