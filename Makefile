@@ -127,7 +127,8 @@ UNIT_TESTS := tests/unit/test_record_perfdata_order.c \
 	tests/unit/test_assemble.c tests/unit/test_mmu.c tests/unit/test_guest.c \
 	tests/unit/test_steps.c \
 	tests/unit/test_account.c tests/unit/test_costs.c tests/unit/test_windows.c \
-	tests/unit/test_observed.c tests/unit/test_silent.c tests/unit/test_roots.c \
+	tests/unit/test_observed.c tests/unit/test_observed_writes.c \
+	tests/unit/test_silent.c tests/unit/test_roots.c \
 	tests/unit/test_entries.c tests/unit/test_endogenous.c \
 	tests/unit/test_fidelity.c tests/unit/test_order.c \
 	tests/unit/test_whatif.c tests/unit/test_whatif_time.c tests/unit/test_whatif_books.c \
