@@ -200,6 +200,20 @@ static const struct known_event known[] = {
 	 "kvmmmu",
 	 "kvm_mmu_split_huge_page",
 	 {{"gfn", 0}, {"spte", 1}, {"level", 2}, {"errno", 3}}},
+	{SPHT_EV_SNAP,
+	 "spht",
+	 "snap",
+	 {{"gfn", SPHT_SNAP_GFN},
+	  {"role", SPHT_SNAP_ROLE},
+	  {"kind", SPHT_SNAP_KIND},
+	  {"flags", SPHT_SNAP_FLAGS},
+	  {"entries", SPHT_SNAP_ENTRIES}}},
+	{SPHT_EV_SNAP_ENTRY,
+	 "spht",
+	 "snap_entry",
+	 {{"gfn", SPHT_SNAP_ENTRY_GFN},
+	  {"index", SPHT_SNAP_ENTRY_INDEX},
+	  {"value", SPHT_SNAP_ENTRY_VALUE}}},
 };
 
 #define NR_KNOWN (sizeof(known) / sizeof(known[0]))

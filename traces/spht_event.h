@@ -58,6 +58,8 @@ enum spht_event_id {
 	SPHT_EV_ZAP_ALL_FAST,
 	SPHT_EV_TDP_SPTE_CHANGED,
 	SPHT_EV_SPLIT_HUGE_PAGE,
+	SPHT_EV_SNAP, /* the recorder's own, as the next one */
+	SPHT_EV_SNAP_ENTRY,
 	SPHT_EV_NR
 };
 
@@ -125,6 +127,26 @@ enum {
 };
 enum { SPHT_REQ_GFN, SPHT_REQ_PFN, SPHT_REQ_LEVEL, SPHT_REQ_ACCESS };
 enum { SPHT_ZAPALL_GEN, SPHT_ZAPALL_USED };
+/*
+ * A page table of the guest as it was: `snap` says which and when, and is followed by
+ * v[SPHT_SNAP_ENTRIES] events `snap_entry` of the same thread and time.
+ */
+enum { SPHT_SNAP_GFN, SPHT_SNAP_ROLE, SPHT_SNAP_KIND, SPHT_SNAP_FLAGS, SPHT_SNAP_ENTRIES };
+enum { SPHT_SNAP_ENTRY_GFN, SPHT_SNAP_ENTRY_INDEX, SPHT_SNAP_ENTRY_VALUE };
+/* Why it was taken: v[SPHT_SNAP_KIND]. */
+enum spht_snap_kind {
+	SPHT_SNAP_CREATED, /* a shadow page was made for it */
+	SPHT_SNAP_FOUND, /* an unsync shadow page of it was found */
+	SPHT_SNAP_SYNC,
+	SPHT_SNAP_UNSYNC,
+	SPHT_SNAP_WALK, /* a walk goes through it, of level 1; the role is 0 */
+	SPHT_SNAP_KINDS
+};
+enum {
+	SPHT_SNAP_FULL =
+		1, /* entries that do not follow are 0; else as the last snapshot had them */
+	SPHT_SNAP_UNREADABLE = 2, /* from here on the content is not known; no entries */
+};
 
 /* One event, fields as recorded (zero- or sign-extended), never interpreted. */
 struct spht_event {
