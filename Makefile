@@ -61,8 +61,13 @@ HAVE_RECORD := $(shell $(PKG_CONFIG) --exists $(RECORD_PKGS) 2>/dev/null && echo
 # Where libbpf is, spht-record reads the layout of a shadow page's role from BTF.
 HAVE_BPF := $(shell $(PKG_CONFIG) --exists libbpf 2>/dev/null && echo yes)
 RECORD_OPT_PKGS := $(if $(HAVE_BPF),libbpf)
+# Where clang is as well, it is built with --snap.
+CLANG ?= clang
+HAVE_SNAP := $(if $(HAVE_BPF),$(shell $(CLANG) -print-targets 2>/dev/null | grep -qw bpf && echo yes))
+SNAP_OBJECT := $(BUILD)/collector/snap.bpf.o
 RECORD_CFLAGS := $(shell $(PKG_CONFIG) --cflags $(RECORD_PKGS) $(RECORD_OPT_PKGS) 2>/dev/null) \
-	$(if $(HAVE_BPF),-DHAVE_LIBBPF)
+	$(if $(HAVE_BPF),-DHAVE_LIBBPF) \
+	$(if $(HAVE_SNAP),-DHAVE_SNAP -DSNAP_OBJECT='"$(abspath $(SNAP_OBJECT))"')
 RECORD_LIBS := $(shell $(PKG_CONFIG) --libs $(RECORD_PKGS) $(RECORD_OPT_PKGS) 2>/dev/null)
 TEST_CFLAGS := $(shell $(PKG_CONFIG) --cflags $(TEST_PKGS) 2>/dev/null)
 TEST_LIBS := $(shell $(PKG_CONFIG) --libs $(TEST_PKGS) 2>/dev/null)
@@ -107,7 +112,9 @@ RECORD_SRCS := collector/spht-record.c collector/options.c collector/message.c c
 	collector/live-report.c collector/capture.c collector/ring.c collector/profile.c \
 	collector/command.c collector/host.c collector/kvm-facts.c collector/kvm-role.c \
 	collector/kvm-stats.c collector/vm.c collector/vm-vcpus.c collector/proc.c \
-	collector/sysfile.c collector/check.c collector/check-tracing.c
+	collector/sysfile.c collector/check.c collector/check-tracing.c collector/snap.c \
+	collector/snap-open.c collector/snap-order.c collector/snap-program.c \
+	collector/snap-ring.c collector/snap-tables.c
 # What a plugin includes as <spht/heuristic.h>: installed, and nothing else of the project.
 PUBLIC_HEADERS := heuristics/heuristic.h heuristics/lru.h heuristics/asked.h
 # Where globs are: a heuristic is built in by being in the folder, as are its tests.
@@ -232,6 +239,15 @@ $(BUILD)/%.o: %.c $(BUILD)/flags | have-libs $(BUILD)/version.h
 
 $(BUILD)/%.o: $(BUILD)/%.c $(BUILD)/flags | have-libs $(BUILD)/version.h
 	$(compile)
+
+# For the kernel's BPF: of no use to gcc, and not linked but embedded.
+$(SNAP_OBJECT): collector/snap.bpf.c collector/snap-wire.h $(BUILD)/flags
+	@echo '  BPF   $<'
+	@mkdir -p $(@D)
+	$(Q)$(CLANG) -O2 -g -target bpf -ffreestanding -Wall -Wextra -Wno-unused-parameter $(if $(WERROR),-Werror) \
+		-I/usr/include/$(shell $(CC) -print-multiarch) -c $< -o $@
+
+$(if $(HAVE_SNAP),$(BUILD)/collector/snap-program.o: $(SNAP_OBJECT))
 
 $(call objs,$(RECORD_SRCS)): EXTRA_CFLAGS = $(RECORD_CFLAGS)
 $(call objs,$(UNIT_PLAIN) $(UNIT_LIB_SRCS)): EXTRA_CFLAGS = $(TEST_CFLAGS)

@@ -97,6 +97,8 @@ json_t *live_header(struct live *l)
 	json_object_set_new(header, "recorder", recorder(l));
 	json_object_set_new(header, "kvm", kvm(l));
 	json_object_set_new(header, "marks", marks(l->o));
+	if (l->snap)
+		json_object_set_new(header, "snap", spht_snap_header(l->snap, live_snap_cpu(l)));
 	json_object_set(header, "formats", l->formats);
 	j = spht_types_not_stored(l->types);
 	if (json_object_size(j))
@@ -118,6 +120,14 @@ no_memory:
 	spht_error_set(&l->err, "out of memory");
 	json_decref(header);
 	return NULL;
+}
+
+unsigned int live_snap_cpu(const struct live *l)
+{
+	unsigned int nr;
+	const unsigned int *cpus = spht_ring_cpus(l->ring, &nr);
+
+	return nr ? cpus[nr - 1] + 1 : 0;
 }
 
 static const char *end_text(enum live_end why)
@@ -169,6 +179,10 @@ json_t *live_footer(struct live *l)
 	json_object_set(footer, "clock_snapshot", l->clock_end);
 	if (l->vms && !l->foreign)
 		json_object_set_new(footer, "vms", spht_vm_map(l->vms, missing));
+	if (l->snap && spht_snap_footer(l->snap, footer)) {
+		json_decref(footer);
+		return NULL;
+	}
 	json_object_set_new(footer, "missing", missing);
 	if (l->stats_after)
 		json_object_set_new(footer, "kvm_stats",
@@ -197,7 +211,7 @@ struct spht_ledger *live_ledger(const struct live *l, unsigned int *nr)
 	struct spht_ledger *ledger;
 
 	*nr = l->nr_cpus ? spht_capture_cpu(l->cpus[l->nr_cpus - 1].capture) + 1 : 0;
-	ledger = calloc((size_t)*nr + 1, sizeof(*ledger));
+	ledger = calloc((size_t)*nr + 2, sizeof(*ledger));
 	for (unsigned int i = 0; ledger && i < l->nr_cpus; i++) {
 		const struct live_cpu *c = &l->cpus[i];
 		struct spht_ledger *to = &ledger[spht_capture_cpu(c->capture)];
@@ -208,6 +222,10 @@ struct spht_ledger *live_ledger(const struct live *l, unsigned int *nr)
 		to->dropped = c->stats.dropped;
 		to->commit_overrun = c->stats.commit_overrun;
 		to->read = c->counts.read;
+	}
+	if (ledger && l->snap) {
+		spht_snap_ledger(l->snap, &ledger[live_snap_cpu(l)]);
+		*nr = live_snap_cpu(l) + 1;
 	}
 	return ledger;
 }

@@ -49,6 +49,9 @@ struct live {
 	struct spht_vms *vms; /* of which VM map and counters are kept */
 	struct spht_writer *writer;
 	struct spht_capture_shared shared;
+	struct spht_snap *snap; /* of --snap, or NULL */
+	struct spht_event_type *stored; /* of tracepoints, nr_types, and those of --snap */
+	unsigned int nr_types;
 	struct live_cpu *cpus;
 	unsigned int nr_cpus;
 	unsigned int stale; /* instances of dead recorders that were removed */
@@ -71,6 +74,8 @@ struct live {
 int live_events_open(struct live *l);
 /* live-header.c */
 json_t *live_header(struct live *l);
+/* The CPU that snapshots have, which is none of the machine's. */
+unsigned int live_snap_cpu(const struct live *l);
 json_t *live_footer(struct live *l);
 /* The ledger of every CPU, by number up to the highest; free() it. */
 struct spht_ledger *live_ledger(const struct live *l, unsigned int *nr);

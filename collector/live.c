@@ -102,24 +102,66 @@ static int set_clock(struct live *l, const json_t *header)
 	return 0;
 }
 
+/* The tracepoints, and behind them what --snap adds. */
+static int list_types(struct live *l)
+{
+	const struct spht_event_type *types = spht_types_list(l->types, &l->nr_types);
+	struct spht_event_type *all = calloc(l->nr_types + SPHT_SNAP_TYPES, sizeof(*all));
+
+	if (!all) {
+		spht_error_set(&l->err, "out of memory");
+		return -1;
+	}
+	memcpy(all, types, l->nr_types * sizeof(*all));
+	memcpy(all + l->nr_types, spht_snap_types(), SPHT_SNAP_TYPES * sizeof(*all));
+	l->stored = all;
+	return 0;
+}
+
 static int open_writer(struct live *l)
 {
-	const struct spht_event_type *types;
-	json_t *header = live_header(l);
-	unsigned int nr;
+	json_t *header;
 	int rc = -1;
 
+	if (list_types(l))
+		return -1;
+	header = live_header(l);
 	if (!header)
 		return -1;
-	types = spht_types_list(l->types, &nr);
 	if (set_clock(l, header))
 		goto out;
-	l->writer = spht_writer_open(l->out.part, l->out.to_stdout ? SPHT_WRITE_OVERWRITE : 0,
-				     header, types, nr, l->o->level, &l->err);
+	l->writer = spht_writer_open(
+		l->out.part, l->out.to_stdout ? SPHT_WRITE_OVERWRITE : 0, header, l->stored,
+		l->nr_types + (l->snap ? SPHT_SNAP_TYPES : 0), l->o->level, &l->err);
 	rc = l->writer ? 0 : -1;
 out:
 	json_decref(header);
 	return rc;
+}
+
+static int open_snap(struct live *l)
+{
+	unsigned int nr;
+
+	if (!l->o->snap)
+		return 0;
+	spht_ring_cpus(l->ring, &nr);
+	l->snap = spht_snap_open(l->o->snap, spht_ring_bytes(l->ring) * nr, &l->err);
+	return l->snap ? 0 : -1;
+}
+
+/* After the buffers are on: a snapshot comes behind its event, and none without one. */
+static int start_snap(struct live *l)
+{
+	struct spht_snap_target target = {
+		.writer = l->writer,
+		.vms = l->shared.vms,
+		.cpu = live_snap_cpu(l),
+		.type = l->nr_types,
+		.wake = l->shared.wake,
+	};
+
+	return l->snap ? spht_snap_start(l->snap, &target, &l->err) : 0;
 }
 
 static int open_captures(struct live *l)
@@ -179,7 +221,8 @@ static int set_up(struct live *l)
 	if (l->stale && !l->o->quiet)
 		spht_message("removed %u trace instances of recorders that were killed", l->stale);
 	l->overhead = spht_ring_overhead(l->ring);
-	if (live_events_open(l) || open_writer(l) || open_captures(l) || start_captures(l))
+	if (live_events_open(l) || open_snap(l) || open_writer(l) || open_captures(l) ||
+	    start_captures(l))
 		return -1;
 	return 0;
 }
@@ -255,6 +298,8 @@ static enum live_end why_end(struct live *l)
 	for (unsigned int i = 0; i < l->nr_cpus; i++)
 		if (spht_capture_failed(l->cpus[i].capture))
 			return LIVE_END_FAILED;
+	if (l->snap && spht_snap_failed(l->snap))
+		return LIVE_END_FAILED;
 	if (l->o->command && spht_command_ended(&l->command))
 		return LIVE_END_COMMAND;
 	if (l->vm_fd >= 0 && readable(l->vm_fd))
@@ -311,6 +356,8 @@ static int join_all(struct live *l)
 	if (l->joined)
 		return 0;
 	l->joined = true;
+	if (l->snap && spht_snap_stop(l->snap, &l->err))
+		rc = -1;
 	if (write(l->shared.stop, &one, sizeof(one)) != sizeof(one))
 		rc = -1;
 	for (unsigned int i = 0; i < l->nr_cpus; i++)
@@ -425,6 +472,8 @@ static void release(struct live *l)
 	for (unsigned int i = 0; i < l->nr_cpus; i++)
 		spht_capture_close(l->cpus[i].capture);
 	free(l->cpus);
+	spht_snap_close(l->snap);
+	free(l->stored);
 	spht_types_free(l->types);
 	if (l->tep)
 		tep_free(l->tep);
@@ -463,7 +512,7 @@ static int record(struct live *l)
 		return -1;
 	l->cpu_seconds = cpu_seconds();
 	l->started_at = spht_now(CLOCK_MONOTONIC);
-	if (spht_ring_switch(l->ring, true, &l->err))
+	if (spht_ring_switch(l->ring, true, &l->err) || start_snap(l))
 		return -1;
 	if (l->o->command && spht_command_start(&l->command, l->o->command[0], &l->err)) {
 		l->started_at = 0;

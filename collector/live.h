@@ -10,6 +10,7 @@
 
 #include "import.h"
 #include "profile.h"
+#include "snap.h"
 
 /* A live recording through tracefs. */
 struct spht_live {
@@ -23,6 +24,7 @@ struct spht_live {
 	const char *clock; /* "mono", "x86-tsc" */
 	uint64_t buffer; /* bytes per CPU */
 	uint64_t duration_ns, size; /* end after this long, at this many bytes; 0: do not */
+	enum spht_snap_level snap; /* page tables of the guest, too */
 	unsigned int mark_port; /* I/O port by whose writes the guest marks times */
 	/* Whose events are kept: those of a process, of COMMAND, or of every VM. */
 	pid_t vm;

@@ -54,6 +54,9 @@ static const char help[] =
 	"  --size=BYTES       end when OUT has about BYTES (K, M, G)\n"
 	"  --buffer=BYTES     trace buffer of each CPU, 32M if not given\n"
 	"  --clock=NAME       mono (if not given) or x86-tsc\n"
+	"  --snap[=WHAT]      page tables of the guest, too, by eBPF: tables, where KVM makes,\n"
+	"                     syncs or releases a shadow page of them; or walks, also where it\n"
+	"                     walks through them\n"
 	"  --mark-port=PORT   I/O port whose writes by the guest are marks, 0x5f0 if not given\n"
 	"  --stats=json       print what was recorded on stdout, as JSON\n"
 	"  --check            is this host recordable, and if not, what to change\n"
@@ -78,6 +81,7 @@ enum {
 	OPT_CLOCK,
 	OPT_MARK_PORT,
 	OPT_STATS,
+	OPT_SNAP,
 };
 
 static const struct option options[] = {
@@ -100,6 +104,7 @@ static const struct option options[] = {
 	{"clock", required_argument, NULL, OPT_CLOCK},
 	{"mark-port", required_argument, NULL, OPT_MARK_PORT},
 	{"stats", required_argument, NULL, OPT_STATS},
+	{"snap", optional_argument, NULL, OPT_SNAP},
 	{NULL, 0, NULL, 0},
 };
 
@@ -232,6 +237,9 @@ static int parse_live(struct parse *p, int c, const char *arg)
 			return usage("--mark-port=%s: 0 to 0xffff is expected", arg);
 		l->mark_port = (unsigned int)n;
 		return 0;
+	case OPT_SNAP:
+		l->snap = arg ? spht_snap_level(arg) : SPHT_SNAP_WALKS;
+		return l->snap ? 0 : usage("--snap=%s: tables or walks is expected", arg);
 	default: /* OPT_STATS */
 		if (strcmp(arg, "json"))
 			return usage("--stats=%s: json is all that is known", arg);
@@ -341,6 +349,12 @@ static int choose_live(struct parse *p)
 	if (l->vm && (l->command || l->all))
 		return usage("--vm: with %s there would be two things to record",
 			     l->command ? "a command" : "-a");
+	if (l->snap && l->all)
+		return usage("--snap: page tables of one VM are told apart, with -a there may be "
+			     "several");
+	if (l->snap && strcmp(l->clock, "mono"))
+		return usage("--snap: has the clock mono, events of --clock=%s would have another",
+			     l->clock);
 	p->o->mode = SPHT_MODE_LIVE;
 	l->out = p->out;
 	l->force = p->force;
