@@ -178,9 +178,10 @@ static int close_writer(struct cut *c)
 		"{s:{s:o, s:o, s:o}}", "cut", "events", cmd_json_hex(c->nr_events), "preamble",
 		cmd_json_hex(c->nr_preamble), "exits",
 		cmd_json_hex(c->exits && c->nr_exits > c->exits ? c->exits : c->nr_exits));
+	json_t *slots = json_object_get(spht_reader_footer(c->reader), "memslots");
 	int rc = -1;
 
-	if (extra)
+	if (extra && (!slots || !json_object_set(extra, "memslots", slots)))
 		rc = spht_writer_close(c->writer, NULL, 0, extra, &c->err);
 	else
 		spht_error_set(&c->err, "%s: no memory for its footer", c->out);

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "cmd.h"
+#include "cut-snaps.h"
 #include "cut-state.h"
 #include "node-table.h"
 
@@ -71,6 +72,7 @@ struct cut_state {
 	uint64_t seq;
 	bool lossy; /* some events are missing, zaps perhaps */
 	struct table pages, sptes, frames, frames_by_gfn, threads;
+	struct cut_snaps *snaps;
 };
 
 /* Replaces what *@slot keeps by @ev; 0, or -1 without memory. */
@@ -396,6 +398,8 @@ int cut_state_feed(struct cut_state *s, const struct spht_event *ev)
 		s->lossy = true;
 		return 0;
 	}
+	if (ev->id == SPHT_EV_SNAP || ev->id == SPHT_EV_SNAP_ENTRY)
+		return cut_snaps_feed(s->snaps, ev, s->seq);
 	t = find_thread(s, ev->pid);
 	if (!t)
 		return -1;
@@ -472,38 +476,50 @@ static int compare_records(const void *a, const void *b)
 	return (x->seq > y->seq) - (x->seq < y->seq);
 }
 
-int cut_state_emit(const struct cut_state *s, int (*fn)(void *arg, const struct spht_event *ev),
-		   void *arg)
+typedef int emit_fn(void *arg, const struct spht_event *ev);
+
+static int emit_record(const struct cut_state *s, const struct record *r, emit_fn *fn, void *arg)
 {
+	struct spht_event ev = {
+		.ts = r->ts,
+		.pid = r->pid,
+		.cpu = r->cpu,
+		.id = r->id,
+		.type = r->type,
+		.flags = r->flags,
+		.preempt = r->preempt,
+		.preamble = true,
+	};
+
+	memcpy(ev.v, r->v, s->words[r->type] * sizeof(ev.v[0]));
+	return fn(arg, &ev);
+}
+
+int cut_state_emit(const struct cut_state *s, emit_fn *fn, void *arg)
+{
+	size_t i, nr, k = 0, nr_snaps = 0;
+	const struct cut_snap **snaps = cut_snaps_list(s->snaps, &nr_snaps);
 	const struct record **list;
-	struct spht_event ev;
-	size_t i, nr;
-	int rc = 0;
+	int rc = -1;
 
 	list = calloc(2 * s->pages.nr + s->sptes.nr + 2 * s->threads.nr + 1, sizeof(*list));
-	if (!list)
-		return -1;
+	if (!list || !snaps)
+		goto out;
 	nr = collect(s, list);
 	qsort(list, nr, sizeof(*list), compare_records);
+	rc = 0;
 	for (i = 0; i < nr && !rc; i++) {
-		const struct record *r = list[i];
-
+		while (!rc && k < nr_snaps && cut_snap_seq(snaps[k]) < list[i]->seq)
+			rc = cut_snap_emit(s->snaps, snaps[k++], fn, arg);
 		/* A root's get_page is the page's last one, too. */
-		if (i && list[i - 1]->seq == r->seq)
-			continue;
-		memset(&ev, 0, sizeof(ev));
-		ev.ts = r->ts;
-		ev.pid = r->pid;
-		ev.cpu = r->cpu;
-		ev.id = r->id;
-		ev.type = r->type;
-		ev.flags = r->flags;
-		ev.preempt = r->preempt;
-		ev.preamble = true;
-		memcpy(ev.v, r->v, s->words[r->type] * sizeof(ev.v[0]));
-		rc = fn(arg, &ev);
+		if (!rc && !(i && list[i - 1]->seq == list[i]->seq))
+			rc = emit_record(s, list[i], fn, arg);
 	}
+	while (!rc && k < nr_snaps)
+		rc = cut_snap_emit(s->snaps, snaps[k++], fn, arg);
+out:
 	free(list);
+	free(snaps);
 	return rc;
 }
 
@@ -597,7 +613,8 @@ struct cut_state *cut_state_new(const json_t *header, const struct spht_event_ty
 		}
 	}
 	role_layout(s, header);
-	if (table_init(&s->pages) || table_init(&s->sptes) || table_init(&s->frames) ||
+	s->snaps = cut_snaps_new();
+	if (!s->snaps || table_init(&s->pages) || table_init(&s->sptes) || table_init(&s->frames) ||
 	    table_init(&s->frames_by_gfn) || table_init(&s->threads) || inherit_frames(s, header)) {
 		cut_state_free(s);
 		return NULL;
@@ -620,5 +637,6 @@ void cut_state_free(struct cut_state *s)
 	}
 	for (i = 0; i < sizeof(tables) / sizeof(tables[0]); i++)
 		free(tables[i]->buckets);
+	cut_snaps_free(s->snaps);
 	free(s);
 }

@@ -8,7 +8,8 @@
  * The state of the shadow MMU at a point of a recording, as the events that
  * built it: for every shadow page not zapped since, its last get_page and
  * sync or unsync after that, the last set_spte of each of its entries; for
- * every vCPU thread its last kvm_entry and last root.  `spht-trace cut` keeps
+ * every vCPU thread its last kvm_entry and last root; and of each page table of the
+ * guest that was snapped its last content, in full.  `spht-trace cut` keeps
  * them as the preamble of its window.
  *
  * Memory is proportional to live entries.  What the kernel drops without an

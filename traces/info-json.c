@@ -138,6 +138,25 @@ static json_t *marks_json(const struct info *info)
 			 count(info->marks_total), "list", list);
 }
 
+/* Of the guest's page tables; null where the recorder was not told to take any. */
+static json_t *snaps_json(const struct info *info)
+{
+	static const char *const names[SPHT_SNAP_KINDS] = {"created", "found", "sync", "unsync",
+							   "walk"};
+	json_t *j;
+
+	if (!json_object_get(info->header, "snap"))
+		return json_null();
+	j = json_pack("{s:o, s:o, s:o, s:O?, s:O?}", "entries",
+		      count(info_count(info, SPHT_EV_SNAP_ENTRY)), "full", count(info->snap_full),
+		      "unreadable", count(info->snap_unreadable), "asked",
+		      json_object_get(info->header, "snap"), "recorder",
+		      json_object_get(info->footer, "snap"));
+	for (int i = 0; i < SPHT_SNAP_KINDS; i++)
+		json_object_set_new(j, names[i], count(info->snaps[i]));
+	return j;
+}
+
 static json_t *modes_json(const struct info *info)
 {
 	return json_pack("{s:o, s:o, s:o, s:o}", "32bit", count(info->modes[2]), "pae",
@@ -213,6 +232,8 @@ void info_print_json(const struct info *info, const char *path, struct cmd_out *
 	json_object_set_new(top, "exits", exits_json(info));
 	json_object_set_new(top, "threads", threads_json(info));
 	json_object_set_new(top, "walks", modes_json(info));
+	json_object_set_new(top, "snaps", snaps_json(info));
+	json_object_set_new(top, "memslots", copy(info_said(info, "memslots")));
 	json_object_set_new(top, "port_io", port_io_json(info));
 	json_object_set_new(top, "marks", marks_json(info));
 	info_missing(info, add_missing, missing);

@@ -116,7 +116,7 @@ static void missing_header(const struct missing *m)
 
 	if (!json_is_string(json_object_get(json_object_get(header, "host"), "kernel")))
 		tell(m, INFO_MISSING, "host kernel", "the layout of role words is not known");
-	if (!json_object_get(header, "memslots") && !json_object_get(kvm, "memslots")) {
+	if (!info_said(m->info, "memslots") && !json_object_get(kvm, "memslots")) {
 		snprintf(effect, sizeof(effect),
 			 "%" PRIu64 " notifier events cannot be mapped to guest pages", notified);
 		tell(m, notified ? INFO_MISSING : INFO_NOTE, "memslots", effect);

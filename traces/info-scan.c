@@ -170,6 +170,18 @@ static void learn_vcpu(struct info_thread *t, uint64_t vcpu)
 	t->vcpu = (int64_t)vcpu;
 }
 
+static void count_snap(struct info *info, const struct spht_event *ev)
+{
+	uint64_t kind = ev->v[SPHT_SNAP_KIND];
+
+	if (ev->v[SPHT_SNAP_FLAGS] & SPHT_SNAP_UNREADABLE)
+		info->snap_unreadable++;
+	else if (kind < SPHT_SNAP_KINDS)
+		info->snaps[kind]++;
+	if (ev->v[SPHT_SNAP_FLAGS] & SPHT_SNAP_FULL)
+		info->snap_full++;
+}
+
 int info_event(struct info *info, const struct spht_event *ev)
 {
 	struct info_thread *t;
@@ -202,6 +214,10 @@ int info_event(struct info *info, const struct spht_event *ev)
 		break;
 	case SPHT_EV_PAGING_ELEMENT:
 		count_mode(info, t, ev);
+		break;
+	case SPHT_EV_SNAP:
+		if (!ev->preamble)
+			count_snap(info, ev);
 		break;
 	case SPHT_EV_PIO:
 		if (count_port(info, ev))

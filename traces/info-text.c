@@ -236,6 +236,45 @@ static void print_types(const struct info *info, struct cmd_out *out)
 	cmd_out_printf(out, "\n");
 }
 
+/* Which pseudo-CPU they are on is in the header. */
+static int snap_cpu(const struct info *info)
+{
+	const json_t *cpu = json_object_get(json_object_get(info->header, "snap"), "cpu");
+
+	return json_is_integer(cpu) ? (int)json_integer_value(cpu) : -1;
+}
+
+static void print_snaps(const struct info *info, struct cmd_out *out)
+{
+	static const char *const names[SPHT_SNAP_KINDS] = {"created", "found unsync", "synced",
+							   "made unsync", "walked through"};
+	const json_t *said = json_object_get(info->footer, "snap");
+	const char *dropped = json_string_value(json_object_get(said, "dropped"));
+	uint64_t bytes = 0, all = info_count(info, SPHT_EV_SNAP);
+	char a[32];
+
+	if (snap_cpu(info) < 0)
+		return;
+	for (size_t i = 0; i < info->span.blocks; i++)
+		if (info->blocks[i].cpu == (uint32_t)snap_cpu(info))
+			bytes += info->blocks[i].comp_size;
+	print_key(out, "snapshots");
+	cmd_out_printf(out, "%s of guest page tables:", grouped(all, a));
+	for (int i = 0; i < SPHT_SNAP_KINDS; i++)
+		if (info->snaps[i])
+			cmd_out_printf(out, " %s %s,", grouped(info->snaps[i], a), names[i]);
+	cmd_out_printf(out, " %s unreadable;\n", grouped(info->snap_unreadable, a));
+	cmd_out_printf(out, "%*s%s entries", INDENT, "",
+		       grouped(info_count(info, SPHT_EV_SNAP_ENTRY), a));
+	cmd_out_printf(out, ", %s in full", grouped(info->snap_full, a));
+	if (bytes)
+		cmd_out_printf(out, ", %.1f bytes a snapshot",
+			       (double)bytes / (double)(all ? all : 1));
+	if (dropped)
+		cmd_out_printf(out, ", %s dropped", grouped(strtoull(dropped, NULL, 16), a));
+	cmd_out_printf(out, "\n");
+}
+
 static void print_ledger(const struct info *info, struct cmd_out *out)
 {
 	bool any = false;
@@ -251,7 +290,8 @@ static void print_ledger(const struct info *info, struct cmd_out *out)
 		if (!c->used && !known)
 			continue;
 		any = true;
-		cmd_out_printf(out, "  cpu %-4u %14s events", cpu, grouped(c->events, a));
+		cmd_out_printf(out, "  cpu %-4u %14s events%s", cpu, grouped(c->events, a),
+			       (int)cpu == snap_cpu(info) ? " of snapshots" : "");
 		if (c->gaps)
 			cmd_out_printf(out, ", %s%s LOST", grouped(c->lost, b),
 				       c->unknown_gaps ? " and more" : "");
@@ -406,6 +446,7 @@ void info_print_text(const struct info *info, const char *path, size_t marks, st
 	print_object(out, "recorder", json_object_get(h, "recorder"), none);
 	print_clock(info, out);
 	print_losses(info, out);
+	print_snaps(info, out);
 	print_types(info, out);
 	print_ledger(info, out);
 	print_exits(info, out);

@@ -56,6 +56,7 @@ struct info {
 	unsigned int nr_exits;
 	uint64_t exits_other, exits_total, page_faults, tdp_exits;
 	uint64_t modes[6]; /* walks by the level of their first entry */
+	uint64_t snaps[SPHT_SNAP_KINDS], snap_unreadable, snap_full;
 	uint64_t port_io;
 	struct {
 		uint64_t port, count;

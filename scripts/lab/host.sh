@@ -81,7 +81,7 @@ record_on_host()
 		set -- --set "$lab_s" "$@"
 	done <"$RUN/share/in/settings"
 	with_us env TMPDIR="$RUN" "$SPHT_RECORD" -o "$RUN/share/out/trace.spht" --profile=shadow --mark-port=0x5f0 \
-		--duration="$SECONDS_CAP" "$@" 2>"$RUN/share/out/recorder.err" </dev/null &
+		--duration="$SECONDS_CAP" ${SNAP:+"$SNAP"} "$@" 2>"$RUN/share/out/recorder.err" </dev/null &
 	# What ends us ends the recorder, and that its guest.
 	QEMU_PID=$!
 	wait_for 'l2 make' 120 "the guest is up: make -j$JOBS of $OBJECTS objects of $WORKLOAD"

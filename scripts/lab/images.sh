@@ -10,7 +10,7 @@
 # What the machine that runs the lab needs: package and a program or file of it.
 LAB_HOST_PACKAGES='qemu-system-x86 cpio kmod e2fsprogs xz-utils'
 L1_PACKAGES='qemu-system-x86 trace-cmd kmod busybox-static libtracefs1 libtraceevent1
-	libtracecmd1 libzstd1 libjansson4 strace'
+	libtracecmd1 libzstd1 libjansson4 libbpf1 strace'
 GUEST_PACKAGES='gcc make flex bison bc libelf-dev libc6-dev perl-base bash dash coreutils sed
 	grep mawk findutils diffutils tar gzip xz-utils cpio kmod busybox-static'
 # Beyond that, what builds modules; dwarves gives them BTF, which the recorder reads.

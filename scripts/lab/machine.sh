@@ -36,7 +36,7 @@ lab_initrd()
 }
 
 # Files for both levels, from the options: VCPUS JOBS SECONDS_CAP OBJECTS WORKLOAD WINDOW
-# MEMORY KVM_ARGS RECORDER, and JOB, the script for L1.
+# MEMORY KVM_ARGS SNAP RECORDER, and JOB, the script for L1.
 prepare_run()
 {
 	lab_in=$RUN/share/in
@@ -68,6 +68,7 @@ prepare_run()
 	seconds=$SECONDS_CAP
 	memory=$MEMORY
 	recorder=$RECORDER
+	snap=$SNAP
 	kvm_args='kvm_amd.npt=0 $KVM_ARGS'
 	append='$L2_APPEND'
 	END
