@@ -148,6 +148,44 @@ static const struct spht_prediction specs[] = {
 	 "0@6(kvm_mmu_set_spte.spte.lo)"
 	 "|.",
 	 NULL},
+	/* Snapshots have a CPU, and so blocks, of their own: walks come back to the same tables. */
+	{"snap", "gfn", 0, 0,
+	 "."
+	 "|0@11(.,snap.kind)"
+	 "|0@11(.)"
+	 "|raw",
+	 NULL},
+	{"snap", "kind", 0, 0,
+	 "0@11(.,snap.gfn)"
+	 "|raw",
+	 NULL},
+	{"snap", "role", 0, 0,
+	 "0@11(snap.gfn,snap.kind)"
+	 "|0@4(snap.kind)",
+	 NULL},
+	{"snap", "flags", 0, 0,
+	 "0@4(snap.kind)"
+	 "|raw",
+	 NULL},
+	{"snap", "entries", 0, 0,
+	 "0@11(snap.gfn,snap.kind)"
+	 "|raw",
+	 NULL},
+	{"snap_entry", "gfn", 0, 0, "snap.gfn", NULL},
+	{"snap_entry", "index", 0, 0,
+	 ".+1"
+	 "|0@11(snap.gfn)+1"
+	 "|.",
+	 NULL},
+	{"snap_entry", "value", 12, 24,
+	 "."
+	 "|0@11(snap_entry.gfn,snap_entry.index)"
+	 "|0@11(.)"
+	 "|raw",
+	 ".+1"
+	 "|0@11(snap_entry.gfn,snap_entry.index)"
+	 "|snap_entry.index@10(snap.gfn)"
+	 "|."},
 };
 
 /* A field nobody measured: it repeats, it repeats what followed last time, or it moves on. */
