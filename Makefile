@@ -125,7 +125,7 @@ UNIT_TESTS := tests/unit/test_record_perfdata_order.c \
 	tests/unit/test_record_perfdata_stream.c tests/unit/test_record_perfdata_sample.c \
 	tests/unit/test_role.c tests/unit/test_record_host.c \
 	tests/unit/test_record_vm.c tests/unit/test_record_check.c \
-	tests/unit/test_record_ring.c \
+	tests/unit/test_record_ring.c tests/unit/test_record_snap.c \
 	tests/unit/test_pvm.c \
 	tests/unit/test_record_child.c tests/unit/test_record_settings.c \
 	tests/unit/test_heuristics.c \

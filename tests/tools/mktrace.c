@@ -87,6 +87,8 @@ static const char *const known_events[] = {
 	"kvmmmu kvm_mmu_zap_all_fast mmu_valid_gen:1 mmu_used_pages:4",
 	"kvmmmu kvm_tdp_mmu_spte_changed gfn:8 old_spte:8 new_spte:8 level:1 as_id:1",
 	"kvmmmu kvm_mmu_split_huge_page gfn:8 spte:8 level:4s errno:4s",
+	"spht snap gfn:8 role:4 kind:1 flags:1 entries:2",
+	"spht snap_entry gfn:8 index:2 value:8",
 };
 #define NR_KNOWN (sizeof(known_events) / sizeof(known_events[0]))
 
