@@ -99,15 +99,24 @@ static bool describe(const struct live_cpu *c, char *text, size_t size)
 	return true;
 }
 
+static void snap_counts(const struct live *l, struct spht_snap_counts *n)
+{
+	memset(n, 0, sizeof(*n));
+	if (l->snap)
+		spht_snap_counts(l->snap, n);
+}
+
 static bool report_losses(struct live *l)
 {
 	const char *path = l->o->out;
+	struct spht_snap_counts snaps;
 	unsigned int bad = 0;
 	char text[320];
 
+	snap_counts(l, &snaps);
 	for (unsigned int i = 0; i < l->nr_cpus; i++)
 		bad += describe(&l->cpus[i], text, sizeof(text));
-	if (!bad && !l->touched)
+	if (!bad && !l->touched && !snaps.dropped)
 		return false;
 	spht_message("%s: INCOMPLETE: events are missing; what is there is valid (exit status %d)",
 		     path, SPHT_INCOMPLETE);
@@ -115,6 +124,10 @@ static bool report_losses(struct live *l)
 		spht_message("%s: somebody switched tracing or an event of our instance off "
 			     "meanwhile; since when is not known",
 			     path);
+	if (snaps.dropped)
+		spht_message("%s: %" PRIu64 " snapshots of page tables dropped, %" PRIu64
+			     " taken: record with a larger --buffer",
+			     path, snaps.dropped, snaps.taken);
 	for (unsigned int i = 0, shown = 0; i < l->nr_cpus; i++) {
 		if (!describe(&l->cpus[i], text, sizeof(text)))
 			continue;
@@ -145,6 +158,16 @@ static json_t *number(uint64_t n)
 	return json_integer((json_int_t)n);
 }
 
+static json_t *snaps_json(const struct live *l)
+{
+	struct spht_snap_counts n;
+
+	snap_counts(l, &n);
+	return json_pack("{s:o, s:o, s:o, s:o, s:o}", "taken", number(n.taken), "entries",
+			 number(n.entries), "unreadable", number(n.unreadable), "dropped",
+			 number(n.dropped), "late", number(n.late));
+}
+
 static void print_json(struct live *l, const struct live_totals *t, bool incomplete)
 {
 	json_t *j = json_object(), *cpus = json_array();
@@ -159,6 +182,8 @@ static void print_json(struct live *l, const struct live_totals *t, bool incompl
 	json_object_set_new(j, "gaps", number(t->counts.gaps));
 	json_object_set_new(j, "unknown_gaps", number(t->counts.unknown_gaps));
 	json_object_set_new(j, "complete", json_boolean(!incomplete));
+	if (l->snap)
+		json_object_set_new(j, "snapshots", snaps_json(l));
 	json_object_set_new(j, "cpu_seconds", json_real(l->cpu_seconds));
 	for (unsigned int i = 0; i < l->nr_cpus; i++) {
 		const struct live_cpu *c = &l->cpus[i];
@@ -188,6 +213,14 @@ static void print_summary(struct live *l, const struct live_totals *t)
 		     l->o->out, c->stored, t->seconds,
 		     t->seconds > 0 ? (double)c->stored / t->seconds : 0.0, t->out_bytes,
 		     (double)t->out_bytes / events, l->cpu_seconds, l->cpu_seconds * 1e9 / events);
+	if (l->snap) {
+		struct spht_snap_counts n;
+
+		snap_counts(l, &n);
+		spht_message("%s: %" PRIu64 " snapshots of page tables, %" PRIu64
+			     " entries that had changed, %" PRIu64 " unreadable",
+			     l->o->out, n.taken, n.entries, n.unreadable);
+	}
 	if (c->filtered)
 		spht_message("%s: %" PRIu64 " events of other VMs left out", l->o->out,
 			     c->filtered);

@@ -55,6 +55,7 @@ refused()
 refused "no output" '-o FILE is missing'
 refused "an output of no kind" 'ends in \.spht or \.dat' -o x.txt
 refused "three CPUs" 'vcpus' -o x.spht --vcpus=3
+refused "snapshots by trace-cmd" 'only spht-record can do that' --snap -o x.dat
 refused "a window that KVM cannot have" 'prefetch-window=7' -o x.spht --prefetch-window=7
 refused "a folder outside of the tree" 'a folder such as lib/' -o x.spht --workload=../lib/
 refused "nested paging" 'npt=0' -o x.spht --kvm-arg=kvm_amd.npt=1

@@ -442,7 +442,7 @@ bad_usage "a setting of something else" 'one of guest, host' --set types=1 --imp
 bad_usage "a setting that is given twice" 'has been set already' \
 	--set guest.a=1 --set guest.a=2 --import=a.dat -o o.spht
 for option in --vm=1 -a --profile=full --duration=3 --size=1M --buffer=1M --clock=mono \
-	--mark-port=1 --stats=json '-e kvm:kvm_exit'; do
+	--mark-port=1 --stats=json --snap '-e kvm:kvm_exit'; do
 	# shellcheck disable=SC2086
 	bad_usage "$option with --import" "^spht-record: .*belongs to recording, not to --import" \
 		$option --import=a.dat -o o.spht
@@ -462,6 +462,9 @@ bad_usage "a size beyond all files" 'bytes above 0' --size=99999999999G -a -o o.
 bad_usage "a buffer of nothing" '4K to 64G' --buffer=1 -a -o o.spht
 bad_usage "an unknown clock" 'mono or x86-tsc' --clock=local -a -o o.spht
 bad_usage "a port beyond all ports" '0 to 0xffff' --mark-port=0x10000 -a -o o.spht
+bad_usage "snapshots of something else" 'tables or walks is expected' --snap=pages --vm=1 -o o.spht
+bad_usage "snapshots of every VM" 'of one VM are told apart' --snap -a -o o.spht
+bad_usage "snapshots with another clock" 'has the clock mono' --snap --clock=x86-tsc -o o.spht -- true
 bad_usage "statistics as text" 'json is all' --stats=text -a -o o.spht
 check "usage errors leave nothing behind" only a.dat
 check "--help succeeds" "$SPHT_RECORD" --help
