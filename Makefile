@@ -80,12 +80,12 @@ TRACE_TOOL_SRCS := traces/spht-trace.c traces/cmd-util.c traces/exit-reason.c tr
 	traces/info-scan.c traces/info-missing.c traces/info-text.c traces/info-json.c \
 	traces/cmd-dump.c traces/cmd-verify.c traces/cmd-cut.c traces/cut-state.c traces/cut-snaps.c \
 	traces/node-table.c traces/cmd-repack.c
-REPLAY_LIB_SRCS := replay/heuristic_spec.c replay/specs.c replay/plugin.c replay/thread.c replay/order.c replay/assemble.c \
+REPLAY_LIB_SRCS := replay/heuristic_spec.c replay/specs.c replay/plugin.c replay/thread.c replay/snapshot.c replay/order.c replay/assemble.c \
 	replay/classify.c replay/idmap.c replay/role.c replay/shadow.c replay/mmu.c \
 	replay/guest.c replay/spill.c replay/change.c replay/step.c replay/chunk.c \
 	replay/observe.c replay/observe-ops.c replay/observe-sync.c replay/observe-rmap.c \
 	replay/housekeeping.c replay/insn.c replay/endogenous.c replay/resolve.c \
-	replay/check.c replay/account.c replay/costs.c replay/whatif.c replay/whatif-world.c \
+	replay/check.c replay/observe-snap.c replay/score.c replay/account.c replay/costs.c replay/whatif.c replay/whatif-world.c \
 	replay/whatif-fault.c replay/whatif-tell.c replay/whatif-time.c replay/request.c replay/helper.c \
 	replay/whatif-rules.c replay/whatif-pages.c replay/verify.c replay/whatif-look.c replay/lock.c replay/curve.c replay/kvm.c \
 	replay/roi.c replay/kvmstats.c replay/phase.c replay/reading.c replay/recording.c \

@@ -67,6 +67,14 @@ struct spht_account {
 	/* Shadow pages zapped here and not in the recording, or the reverse. */
 	uint64_t zapped_alone, kept_pages;
 	uint64_t kept_met; /* base faults on entries that were kept so: they happen all the same */
+	/*
+	 * Answers of this world to what the helper asked of guest entries, where the strict
+	 * one is held beside it: all, and those that are no proof (whatif_config.ask_proof).
+	 */
+	uint64_t asked_presence;
+	uint64_t left_undecided; /* the world has no answer */
+	uint64_t left_lead; /* stored between two exits, a lead time before the second */
+	uint64_t left_rule; /* by any other rule */
 	uint64_t slack[SPHT_SLACK_BINS];
 	struct spht_broken broken;
 	uint64_t divergence; /* steps at which the what-if without helper left the observed MMU */

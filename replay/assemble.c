@@ -34,6 +34,8 @@ struct spht_assemble {
 	struct spht_op loose_op;
 	int32_t *selected;
 	size_t nr_selected;
+	struct spht_snap_reader *snaps;
+	bool ignore_snaps;
 };
 
 /* The current event's place in the recording. */
@@ -66,7 +68,11 @@ static int deliver(struct spht_assemble *a, struct spht_thread *t, struct spht_e
 	}
 	t->nr_exits++;
 	t->open = false;
-	return spht_order_end(a->order, &t->order, x, position(a), err);
+	spht_snap_end(a->snaps, x->snaps, &t->snap_left, &st->snaps);
+	if (spht_order_end(a->order, &t->order, x, position(a), err))
+		return -1;
+	spht_snaps_clear(x->snaps);
+	return 0;
 }
 
 static void window_open(struct spht_assemble *a, struct spht_thread *t, const struct spht_event *ev)
@@ -313,6 +319,43 @@ static int on_op(struct spht_assemble *a, struct spht_thread *t, const struct sp
 	return 0;
 }
 
+/* A cut's tables as they were at its beginning: on their own, like its shadow pages. */
+static int snap_preamble(struct spht_assemble *a, struct spht_thread *t,
+			 const struct spht_event *ev, struct spht_error *err)
+{
+	struct spht_exit *l = &a->loose;
+
+	if (t->snap_left || !t->exit.snaps->nr)
+		return 0;
+	memset(l, 0, sizeof(*l));
+	l->kind = SPHT_EXIT_LOOSE;
+	l->preamble = true;
+	l->tid = ev->pid;
+	l->t_exit = l->t_entry = ev->ts;
+	l->snaps = t->exit.snaps;
+	if (a->deliver(a->arg, l, err))
+		return -1;
+	spht_snaps_clear(t->exit.snaps);
+	return 0;
+}
+
+/* Guest tables, of the exit in which they were read. */
+static int on_snap(struct spht_assemble *a, struct spht_thread *t, const struct spht_event *ev,
+		   struct spht_error *err)
+{
+	struct spht_snaps **list = &t->exit.snaps;
+
+	if (a->ignore_snaps) {
+		a->stats.snaps.taken += ev->id == SPHT_EV_SNAP;
+		return 0;
+	}
+	if (spht_snap_event(a->snaps, list, &t->snap_left, ev, &a->stats.snaps)) {
+		spht_error_set(err, "out of memory for snapshots of guest tables");
+		return -1;
+	}
+	return ev->preamble ? snap_preamble(a, t, ev, err) : 0;
+}
+
 /* kvm_pvm: closes what is open and opens a window at @ev. */
 static int pvm_open(struct spht_assemble *a, struct spht_thread *t, const struct spht_event *ev,
 		    struct spht_error *err)
@@ -510,6 +553,8 @@ int spht_assemble_event(struct spht_assemble *a, const struct spht_event *ev,
 		a->stats.preamble++;
 		if (a->nr_selected && is_left_out(a, t, ev))
 			return 0;
+		if (ev->id == SPHT_EV_SNAP || ev->id == SPHT_EV_SNAP_ENTRY)
+			return on_snap(a, t, ev, err);
 		if (ev->id == SPHT_EV_ENTRY)
 			spht_threads_bind(t, (uint16_t)ev->v[SPHT_ENTRY_VCPU]);
 		return dispatch(a, t, ev, err);
@@ -519,6 +564,8 @@ int spht_assemble_event(struct spht_assemble *a, const struct spht_event *ev,
 	a->stats.t_last = ev->ts;
 	if (a->nr_selected && is_left_out(a, t, ev))
 		return 0;
+	if (ev->id == SPHT_EV_SNAP || ev->id == SPHT_EV_SNAP_ENTRY)
+		return on_snap(a, t, ev, err);
 	if (!a->stats.has_exits && on_pvm(a, t, ev, err))
 		return -1;
 	ret = dispatch(a, t, ev, err);
@@ -554,7 +601,8 @@ struct spht_assemble *spht_assemble_open(bool has_exits,
 		return NULL;
 	a->threads = spht_threads_open();
 	a->order = spht_order_open(fn, arg);
-	if (!a->threads || !a->order) {
+	a->snaps = spht_snap_reader_open();
+	if (!a->threads || !a->order || !a->snaps) {
 		spht_assemble_close(a);
 		return NULL;
 	}
@@ -562,6 +610,11 @@ struct spht_assemble *spht_assemble_open(bool has_exits,
 	a->arg = arg;
 	a->stats.has_exits = has_exits;
 	return a;
+}
+
+void spht_assemble_ignore_snaps(struct spht_assemble *a)
+{
+	a->ignore_snaps = true;
 }
 
 int spht_assemble_select(struct spht_assemble *a, const int32_t *tids, size_t nr)
@@ -590,6 +643,7 @@ void spht_assemble_close(struct spht_assemble *a)
 		return;
 	spht_order_close(a->order);
 	spht_threads_close(a->threads);
+	spht_snap_reader_close(a->snaps);
 	free(a->selected);
 	free(a);
 }

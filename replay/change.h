@@ -20,6 +20,7 @@ enum spht_change_kind {
 	SPHT_CHANGE_OPTIMISTIC,
 	SPHT_CHANGE_DROP, /* silent drop of an SPTE, dated back to when it can have happened */
 	SPHT_CHANGE_TOUCH, /* the guest used what the step's prefetch had set */
+	SPHT_CHANGE_TRUTH, /* a guest entry was so, as a snapshot shows: score.h */
 	SPHT_CHANGE_NR
 };
 
@@ -29,8 +30,8 @@ struct spht_change {
 		uint32_t table; /* of a guest entry */
 		uint32_t page; /* DROP, TOUCH: of an SPTE */
 	};
-	uint16_t index;
-	uint8_t state; /* SPHT_GPTE_* */
+	uint16_t index; /* of a guest entry; SPHT_PT_ENTRIES: all that are not decided as present */
+	uint8_t state; /* SPHT_GPTE_*; TRUTH: and enum spht_truth where index is none */
 	uint8_t kind; /* enum spht_change_kind */
 };
 

@@ -314,9 +314,10 @@ int spht_obs_check_fault(struct spht_observed *o, struct spht_obs_vcpu *v, struc
 	return 0;
 }
 
+/* @x: where the fault's own walk tells, and finds the entry present. */
 static int add_evidence(struct spht_observed *o, const struct spht_obs_where *w, unsigned int index,
-			enum spht_evidence_kind kind, gfn_t gfn, uint64_t bits, bool succeeded,
-			bool refault)
+			enum spht_evidence_kind kind, gfn_t gfn, uint64_t bits,
+			const struct spht_exit *x)
 {
 	const struct spht_mmu_page *p = &o->mmu.pages[w->page];
 	struct spht_evidence ev = {
@@ -328,8 +329,10 @@ static int add_evidence(struct spht_observed *o, const struct spht_obs_where *w,
 		.w = bits & SPHT_PTE_W,
 		.a = bits & SPHT_PTE_A,
 		.d = bits & SPHT_PTE_D,
-		.refault = refault,
-		.sets_a = kind == SPHT_EVIDENCE_PRESENT && succeeded,
+		.refault = x && x->refault,
+		.sets_a = x && !x->walk.failed,
+		.sets_d = x && !x->walk.failed && x->walk.set_d &&
+			  spht_guest_is_known(o->guest, w->table),
 		.frozen_since = SPHT_NOT_FROZEN,
 	};
 
@@ -346,11 +349,10 @@ int spht_obs_leaf_evidence(struct spht_observed *o, const struct spht_obs_where 
 	gfn_t gfn = spht_pte_gfn(pte);
 
 	if (!(pte & SPHT_PTE_P))
-		return add_evidence(o, w, w->index, SPHT_EVIDENCE_ABSENT, 0, 0, false, false);
+		return add_evidence(o, w, w->index, SPHT_EVIDENCE_ABSENT, 0, 0, NULL);
 	if (w->direct)
 		gfn = (gfn & ~511ull) + w->index;
-	return add_evidence(o, w, w->index, SPHT_EVIDENCE_PRESENT, gfn, pte, !x->walk.failed,
-			    x->refault);
+	return add_evidence(o, w, w->index, SPHT_EVIDENCE_PRESENT, gfn, pte, x);
 }
 
 int spht_obs_prefetched(struct spht_observed *o, struct spht_obs_where *w, unsigned int index,
@@ -378,7 +380,7 @@ int spht_obs_prefetched(struct spht_observed *o, struct spht_obs_where *w, unsig
 		return -1;
 	if (here)
 		w->prefetched |= bit;
-	return add_evidence(o, w, index, SPHT_EVIDENCE_PREFETCHED, op->gfn, op->spte, true, false);
+	return add_evidence(o, w, index, SPHT_EVIDENCE_PREFETCHED, op->gfn, op->spte, NULL);
 }
 
 /*
@@ -420,13 +422,12 @@ int spht_obs_group_evidence(struct spht_observed *o, struct spht_obs_where *w)
 			spht_obs_settle(o, w->page, shift + i, true);
 			if (!present && prove(o, w->page, shift + i))
 				return -1;
-			if (add_evidence(o, w, shift + i, SPHT_EVIDENCE_KEPT, 0, 0, true, false))
+			if (add_evidence(o, w, shift + i, SPHT_EVIDENCE_KEPT, 0, 0, NULL))
 				return -1;
 		} else if (!present && !(w->unknown & bit)) {
 			w->has_stop = true;
 			w->stop = (uint16_t)(shift + i);
-			return add_evidence(o, w, shift + i, SPHT_EVIDENCE_REFUSED, 0, 0, false,
-					    false);
+			return add_evidence(o, w, shift + i, SPHT_EVIDENCE_REFUSED, 0, 0, NULL);
 		} else if (!present) {
 			return 0; /* it stopped here, or the entry was present: not known */
 		}

@@ -84,6 +84,7 @@ static json_t *fidelity_json(const struct spht_fidelity *f)
 		[SPHT_DERIVED_FLUSHED] = "flushed",
 		[SPHT_DERIVED_BESIDE_WALK] = "beside_walk",
 		[SPHT_DERIVED_BESIDE_GUEST] = "beside_guest",
+		[SPHT_DERIVED_SNAPSHOT] = "snapshot",
 	};
 	json_t *o = json_object(), *p = json_object(), *drops = json_object();
 	char key[64];

@@ -7,6 +7,7 @@
 #include <stdint.h>
 
 #include "replay/addr.h"
+#include "replay/snapshot.h"
 #include "spht_error.h"
 #include "spht_event.h"
 
@@ -110,6 +111,7 @@ struct spht_exit {
 	struct spht_walk walk; /* the fault's own walk; nr 0 = none */
 	size_t nr_ops, cap_ops;
 	struct spht_op *ops; /* owned by the assembler, valid during the callback */
+	struct spht_snaps *snaps; /* likewise; NULL: no snapshot was ever taken in this thread */
 };
 
 struct spht_assemble_stats {
@@ -126,6 +128,7 @@ struct spht_assemble_stats {
 	uint64_t mode_skipped; /* #PF exits under 32-bit, PAE or 5-level roots */
 	uint64_t mode_5level, mode_pae, mode_32bit;
 	uint64_t unknown_events;
+	struct spht_snap_stats snaps;
 	unsigned int vcpus;
 	uint64_t t_first, t_last;
 	bool has_exits; /* kvm_exit and kvm_entry were recorded */
@@ -142,6 +145,8 @@ struct spht_assemble *spht_assemble_open(bool has_exits,
 					 int (*deliver)(void *arg, const struct spht_exit *exit,
 							struct spht_error *err),
 					 void *arg);
+/* Snapshots of guest tables are counted and left out.  Before the first event. */
+void spht_assemble_ignore_snaps(struct spht_assemble *a);
 /* Only vCPU threads in @tids (and threads that are no vCPU) take part.  Copied. */
 int spht_assemble_select(struct spht_assemble *a, const int32_t *tids, size_t nr);
 /* At the end: -1 with @err set where one of them is no vCPU of the recording. */

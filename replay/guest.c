@@ -21,6 +21,7 @@ struct entry {
 	bool generation;
 	bool guessed; /* no evidence, but fault-around mapped its group (inferred only) */
 	bool w, loose_w; /* loose_w: w is only a lower bound */
+	bool a, d; /* right after that evidence */
 	uint8_t state[SPHT_WORLD_NR]; /* as of the last change emitted */
 };
 
@@ -30,6 +31,11 @@ struct table {
 	uint32_t guessed[SPHT_PT_ENTRIES / FAULT_AROUND]; /* of these, the last guessed from */
 	uint32_t born; /* step after which this incarnation can have begun */
 	uint16_t incarnation;
+	bool known; /* snapshots show all of it, */
+	bool was_known; /* in this incarnation at all */
+	uint8_t rest[SPHT_WORLD_NR]; /* state of entries that no evidence speaks of */
+	uint32_t since; /* known: step of the first snapshot, */
+	uint32_t snapped; /* and of the last one */
 };
 
 struct spht_guest {
@@ -94,8 +100,11 @@ static struct entry *get_entry(struct spht_guest *g, struct table *t, unsigned i
 		if (!*chunk)
 			return NULL;
 		for (unsigned int i = 0; i < CHUNK; i++) {
-			(*chunk)[i].kind = KIND_NONE;
-			(*chunk)[i].incarnation = t->incarnation;
+			e = &(*chunk)[i];
+			e->kind = t->was_known ? SPHT_EVIDENCE_ABSENT : KIND_NONE;
+			e->step = t->was_known ? t->since : 0;
+			e->incarnation = t->incarnation;
+			memcpy(e->state, t->rest, sizeof(e->state));
 		}
 	}
 	e = &(*chunk)[index % CHUNK];
@@ -141,6 +150,16 @@ static uint8_t state_of(const struct entry *e, const struct spht_evidence *ev)
 	default:
 		return SPHT_GPTE_DECIDED;
 	}
+}
+
+/* What two looks at the same mapping have in common: bits that came or went were not there. */
+static uint8_t both(const struct entry *e, uint8_t st)
+{
+	if (!e->a)
+		st &= (uint8_t)~SPHT_GPTE_A;
+	if (!e->w || !e->d)
+		st &= (uint8_t)~SPHT_GPTE_WRITABLE;
+	return st;
 }
 
 /*
@@ -190,7 +209,7 @@ static int close_interval(struct spht_guest *g, struct table *t, struct entry *e
 
 	/* strict: only between two pieces of evidence that agree. */
 	if (now && before && same)
-		s = st;
+		s = t->known ? both(e, st) : st;
 	else if (!now && e->kind == ev->kind)
 		s = SPHT_GPTE_DECIDED;
 	else
@@ -199,7 +218,9 @@ static int close_interval(struct spht_guest *g, struct table *t, struct entry *e
 		return -1;
 
 	/* optimistic: present as early and as long as nothing contradicts. */
-	if (now)
+	if (now && before && same && t->known)
+		s = st | (keep & (SPHT_GPTE_A | SPHT_GPTE_WRITABLE));
+	else if (now)
 		s = st;
 	else if (before)
 		s = keep;
@@ -222,16 +243,24 @@ static int close_interval(struct spht_guest *g, struct table *t, struct entry *e
 			   : 0;
 	}
 	if (before && (!now || same))
-		s = now ? st : e->state[SPHT_WORLD_INFERRED];
+		s = now && !t->known ? st : e->state[SPHT_WORLD_INFERRED];
 	else
 		s = before || e->kind == KIND_NONE ? 0 : SPHT_GPTE_DECIDED;
 	if (emit(g, SPHT_WORLD_INFERRED, e, ev->table, ev->index, from, s))
 		return -1;
+	/* A bit that has come since came with the handler's store, or nobody knows when. */
+	if (now && before && same && t->known && ev->refault && ev->step > from &&
+	    (st & ~s & (SPHT_GPTE_A | SPHT_GPTE_WRITABLE)))
+		return emit(g, SPHT_WORLD_INFERRED, e, ev->table, ev->index, ev->step - 1,
+			    st | s | SPHT_GPTE_LEAD);
 	if (!now || (before && same))
 		return 0;
+	/* Seen otherwise since: what froze it has not kept it from a store that KVM emulates. */
+	if (t->known && since <= from)
+		since = SPHT_NOT_FROZEN;
 	around = t->around[ev->index / FAULT_AROUND];
-	if (e->kind != SPHT_EVIDENCE_ABSENT && around > from) {
-		if (!ev->refault && guess_group(g, t, ev->table, ev->index, around))
+	if ((e->kind != SPHT_EVIDENCE_ABSENT || t->known) && around > from) {
+		if (!ev->refault && !t->known && guess_group(g, t, ev->table, ev->index, around))
 			return -1;
 		/* It was mapped with the page that the handler was asked for, and before it. */
 		if (since == SPHT_NOT_FROZEN || around < since) {
@@ -249,6 +278,27 @@ static int close_interval(struct spht_guest *g, struct table *t, struct entry *e
 		    st);
 }
 
+/*
+ * Entries that the last snapshot did not name were then as the one before had them: that
+ * is evidence, too, and is told when something else comes, or nothing more.
+ */
+static int catch_up(struct spht_guest *g, const struct table *t, struct entry *e, uint32_t table,
+		    unsigned int index)
+{
+	uint8_t strict = SPHT_GPTE_DECIDED;
+
+	if (!t->known || e->step < t->since || e->step >= t->snapped)
+		return 0;
+	if (is_present(e->kind))
+		strict |= SPHT_GPTE_PRESENT | (e->a ? SPHT_GPTE_A : 0) |
+			  (e->w && e->d ? SPHT_GPTE_WRITABLE : 0) |
+			  (e->generation ? SPHT_GPTE_GENERATION : 0);
+	if (emit(g, SPHT_WORLD_STRICT, e, table, index, e->step, strict))
+		return -1;
+	e->step = t->snapped;
+	return 0;
+}
+
 /* The state right after the evidence, before any later one is known. */
 static int open_interval(struct spht_guest *g, struct entry *e, const struct spht_evidence *ev,
 			 bool a_set)
@@ -260,9 +310,33 @@ static int open_interval(struct spht_guest *g, struct entry *e, const struct sph
 	/* The walk itself sets A (and D on a write): from here on the entry has them. */
 	if (a_set)
 		s |= SPHT_GPTE_A;
+	if (ev->sets_d && ev->w)
+		s |= SPHT_GPTE_WRITABLE;
 	if (emit(g, SPHT_WORLD_OPTIMISTIC, e, ev->table, ev->index, ev->step, s))
 		return -1;
 	return emit(g, SPHT_WORLD_INFERRED, e, ev->table, ev->index, ev->step, s);
+}
+
+/* Entries of @table without any evidence become @state in @world, from just after @step on. */
+static int emit_rest(struct spht_guest *g, enum spht_world world, struct table *t, uint32_t table,
+		     uint32_t step, uint8_t state)
+{
+	if (t->rest[world] == state)
+		return 0;
+	t->rest[world] = state;
+	for (unsigned int i = 0; i < SPHT_PT_ENTRIES; i++) {
+		struct entry *c = t->chunk[i / CHUNK];
+
+		if (!c)
+			i |= CHUNK - 1;
+		else if (!(c[i % CHUNK].state[world] & ~SPHT_GPTE_DECIDED))
+			c[i % CHUNK].state[world] = state;
+	}
+	return spht_changes_add(g->changes, (struct spht_change){.step = step,
+								 .table = table,
+								 .index = SPHT_PT_ENTRIES,
+								 .state = state,
+								 .kind = (uint8_t)world});
 }
 
 /* The last evidence was of the page's former life: forget it, in every world. */
@@ -283,8 +357,12 @@ int spht_guest_reuse(struct spht_guest *g, uint32_t table, uint32_t since)
 {
 	struct table *t = get_table(g, table);
 
-	if (!t)
+	if (!t || spht_guest_unknow(g, table))
 		return -1;
+	/* What snapshots showed until then holds, whatever the page was. */
+	if (t->was_known && t->snapped > since)
+		since = t->snapped;
+	t->was_known = false;
 	t->incarnation++;
 	memset(t->around, 0, sizeof(t->around));
 	memset(t->guessed, 0, sizeof(t->guessed));
@@ -299,16 +377,95 @@ int spht_guest_reuse(struct spht_guest *g, uint32_t table, uint32_t since)
 		else if (forget(g, t, c + i % CHUNK, table, i))
 			return -1;
 	}
+	for (unsigned int w = 0; w < SPHT_WORLD_NR; w++)
+		if (emit_rest(g, w, t, table, since, 0))
+			return -1;
 	return 0;
+}
+
+int spht_guest_know(struct spht_guest *g, uint32_t table, uint32_t step)
+{
+	struct table *t = get_table(g, table);
+
+	if (!t)
+		return -1;
+	for (unsigned int w = 0; w < SPHT_WORLD_NR; w++)
+		if (emit_rest(g, w, t, table, step, SPHT_GPTE_DECIDED))
+			return -1;
+	t->known = t->was_known = true;
+	t->since = t->snapped = step;
+	for (unsigned int i = 0; i < SPHT_PT_ENTRIES; i++) {
+		struct entry *c = t->chunk[i / CHUNK];
+
+		if (!c) {
+			i |= CHUNK - 1;
+		} else if (c[i % CHUNK].kind == KIND_NONE && !c[i % CHUNK].guessed) {
+			c[i % CHUNK].kind = SPHT_EVIDENCE_ABSENT;
+			c[i % CHUNK].step = step;
+		}
+	}
+	return 0;
+}
+
+bool spht_guest_is_known(const struct spht_guest *g, uint32_t table)
+{
+	return table < g->nr && g->tables[table].known;
+}
+
+void spht_guest_still(struct spht_guest *g, uint32_t table, uint32_t step)
+{
+	g->tables[table].snapped = step;
+}
+
+int spht_guest_unknow(struct spht_guest *g, uint32_t table)
+{
+	struct table *t = get_table(g, table);
+
+	if (!t)
+		return -1;
+	if (!t->known)
+		return 0;
+	for (unsigned int i = 0; i < SPHT_PT_ENTRIES; i++) {
+		struct entry *c = t->chunk[i / CHUNK];
+
+		if (!c)
+			i |= CHUNK - 1;
+		else if (catch_up(g, t, c + i % CHUNK, table, i))
+			return -1;
+	}
+	t->known = false;
+	/* New chunks are of entries that were absent until then. */
+	t->since = t->snapped;
+	return emit_rest(g, SPHT_WORLD_STRICT, t, table, t->snapped, 0);
+}
+
+/*
+ * Of a table that is known as a whole, a prefetch group tells nothing new of what is there
+ * already, and why it ended is not the guest's doing more often than it is.
+ */
+static bool says_nothing(const struct entry *e, const struct spht_evidence *ev)
+{
+	if (ev->kind == SPHT_EVIDENCE_KEPT || ev->kind == SPHT_EVIDENCE_REFUSED)
+		return true;
+	return ev->kind == SPHT_EVIDENCE_PREFETCHED && is_present(e->kind) &&
+	       e->gfn == (uint32_t)ev->gfn;
 }
 
 int spht_guest_evidence(struct spht_guest *g, const struct spht_evidence *ev)
 {
 	struct table *t = get_table(g, ev->table);
-	struct entry *e = t ? get_entry(g, t, ev->index) : NULL;
+	struct entry *e;
 	bool same;
 
+	/* Never seen, and not there: as the table's rest. */
+	if (ev->snapshot && ev->kind == SPHT_EVIDENCE_ABSENT && t && !t->chunk[ev->index / CHUNK])
+		return 0;
+	e = t ? get_entry(g, t, ev->index) : NULL;
 	if (!e)
+		return -1;
+	if (t->known && says_nothing(e, ev))
+		return 0;
+	if (catch_up(g, t, e, ev->table, ev->index))
 		return -1;
 	if (e->incarnation != t->incarnation && forget(g, t, e, ev->table, ev->index))
 		return -1;
@@ -327,7 +484,9 @@ int spht_guest_evidence(struct spht_guest *g, const struct spht_evidence *ev)
 	 * Absent, then walked as present: the guest's handler ran in between.
 	 * Until that is seen, an absent entry leaves the group's last service open.
 	 */
-	if (ev->kind == SPHT_EVIDENCE_ABSENT)
+	if (ev->snapshot)
+		;
+	else if (ev->kind == SPHT_EVIDENCE_ABSENT)
 		t->around[ev->index / FAULT_AROUND] = 0;
 	else if (ev->kind == SPHT_EVIDENCE_PRESENT && e->kind == SPHT_EVIDENCE_ABSENT)
 		t->around[ev->index / FAULT_AROUND] = ev->step;
@@ -337,6 +496,8 @@ int spht_guest_evidence(struct spht_guest *g, const struct spht_evidence *ev)
 		e->gfn = (uint32_t)ev->gfn;
 		e->w = ev->w;
 		e->loose_w = ev->kind == SPHT_EVIDENCE_PREFETCHED;
+		e->a = ev->a || ev->sets_a || e->loose_w;
+		e->d = ev->d || ev->sets_d || (e->loose_w && ev->w);
 	}
 	return 0;
 }
@@ -345,6 +506,8 @@ int spht_guest_evidence(struct spht_guest *g, const struct spht_evidence *ev)
 int spht_guest_finish(struct spht_guest *g)
 {
 	for (uint32_t t = 0; t < g->nr; t++) {
+		if (spht_guest_unknow(g, t))
+			return -1;
 		for (unsigned int i = 0; i < SPHT_PT_ENTRIES; i++) {
 			struct entry *c = g->tables[t].chunk[i / CHUNK];
 

@@ -53,7 +53,9 @@ struct spht_evidence {
 	uint32_t step;
 	gfn_t gfn; /* PRESENT, PREFETCHED */
 	bool refault; /* PRESENT: right after a guest fault on the page, METRICS section 1 */
+	bool snapshot; /* ABSENT, PRESENT: read by the recorder; no walk's doing */
 	bool sets_a; /* PRESENT: the walk went on to set A; a failed one does not */
+	bool sets_d; /* and D; told only of tables that are known from a snapshot */
 	bool w, a, d; /* PRESENT: of the entry; PREFETCHED: w = SPTE writable */
 	/* Step since which the table cannot have changed (write-protected), or SPHT_NOT_FROZEN. */
 	uint32_t frozen_since;
@@ -74,6 +76,21 @@ void spht_guest_close(struct spht_guest *g);
 int spht_guest_reuse(struct spht_guest *g, uint32_t table, uint32_t since);
 /* Adds evidence; steps must not decrease.  -1 as above. */
 int spht_guest_evidence(struct spht_guest *g, const struct spht_evidence *ev);
+/*
+ * Snapshots show all entries of a table at once.  From here on @table is known as a whole:
+ * entries that were never seen are absent.  What is there, or was seen otherwise, is to be
+ * given as evidence of this step (snapshot = true).  -1 as above.
+ */
+int spht_guest_know(struct spht_guest *g, uint32_t table, uint32_t step);
+/* Is it, without a break until the last snapshot? */
+bool spht_guest_is_known(const struct spht_guest *g, uint32_t table);
+/*
+ * Another snapshot, after what has changed since the last one was given as evidence: all
+ * other entries are as they were then.
+ */
+void spht_guest_still(struct spht_guest *g, uint32_t table, uint32_t step);
+/* No snapshot says anything of @table until it is known again.  -1 as above. */
+int spht_guest_unknow(struct spht_guest *g, uint32_t table);
 /* Ends the recording: decides what follows the last evidence.  -1 as above. */
 int spht_guest_finish(struct spht_guest *g);
 /* Entries that any evidence speaks of. */

@@ -201,6 +201,9 @@ static void start_job(struct spht_whatif *w, struct spht_team *t, struct spht_wo
 	}
 	book->helper_busy_ns += read;
 	k->free_ns = start + read;
+	if (r && !spht_bit(w->pages[r->page].queued, q->index) &&
+	    !spht_w_region_reaches(w, r, q->index, q->vpn))
+		spht_w_question(w, book, r->table, q->index);
 	if (may_watch(w, q, r) && spht_request_watch(w, t, q, r->table, start))
 		return;
 	refused = refusal(w, q, r);

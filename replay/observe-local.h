@@ -149,6 +149,11 @@ struct spht_observed {
 	spht_miss_fn *on_miss; /* NULL: nobody listens */
 	void *miss_arg;
 	bool nested; /* met a shadow page of a nested guest */
+	enum spht_snap_mode snap_mode;
+	struct spht_snap_use snap_use;
+	struct spht_idmap snap_gfns; /* frame -> index into contents */
+	struct spht_obs_content *contents; /* guest tables as the last snapshot showed them */
+	uint32_t cap_contents;
 };
 
 /* Says that a check and the model disagreed.  @index: SPHT_PT_ENTRIES where the page is meant. */
@@ -256,6 +261,30 @@ static inline bool spht_obs_rmap_many(const struct spht_observed *o,
 	return o->rmap_head[o->rmap[info->rmap].head].nr > SPHT_RMAP_LIMIT + 1;
 }
 int spht_obs_write_protect(struct spht_observed *o, gfn_t gfn);
+
+/* observe-snap.c: guest tables as snapshots show them. */
+#define SPHT_CONTENT_CHUNK 32u
+
+struct spht_obs_cell {
+	uint64_t value;
+	uint32_t serial; /* of the snapshot that said so */
+};
+
+struct spht_obs_content {
+	struct spht_obs_cell *chunk[SPHT_PT_ENTRIES / SPHT_CONTENT_CHUNK]; /* NULL: all 0 */
+	uint32_t serial; /* of the last snapshot */
+	uint32_t synced; /* step + 1 in which KVM synced a page with it, and it was read */
+	uint32_t scored; /* step + 1 of the last score */
+	bool based; /* it is whole */
+	bool told; /* for the score: and was so at the last one */
+};
+
+/* The exit's snapshots become evidence, or are kept for the score.  @w: its fault. */
+int spht_obs_snaps(struct spht_observed *o, const struct spht_obs_where *w,
+		   const struct spht_exit *x);
+/* @page has been synced: entries that its table, if that was read, does not justify are gone. */
+int spht_obs_snap_sync(struct spht_observed *o, uint32_t page, gfn_t gfn);
+void spht_obs_snaps_close(struct spht_observed *o);
 
 /* check.c */
 /*

@@ -131,6 +131,8 @@ static int op_get(struct spht_observed *o, struct spht_obs_vcpu *v, const struct
 			return -1;
 		if (op->unsync)
 			o->pages[page].last_sync = o->step;
+		if (op->unsync && spht_obs_snap_sync(o, page, op->gfn))
+			return -1;
 	}
 	if (v && level == 4)
 		spht_obs_root_load(o, v, page, op->created);
@@ -201,7 +203,7 @@ static int op_page(struct spht_observed *o, const struct spht_exit *x, size_t i)
 		p->unsync = false;
 		p->sync_pos = o->step;
 		o->pages[page].last_sync = o->step;
-		if (spht_obs_write_protect(o, op->gfn))
+		if (spht_obs_write_protect(o, op->gfn) || spht_obs_snap_sync(o, page, op->gfn))
 			return -1;
 		return spht_steps_do(&o->steps, SPHT_DO_SYNC, page, 0, false);
 	default:

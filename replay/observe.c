@@ -17,6 +17,7 @@ struct spht_observed *spht_observed_open(const struct spht_role_layout *layout, 
 	o->window = window;
 	if (spht_shadow_init(&o->shadow, layout) || spht_idmap_init(&o->frames) ||
 	    spht_idmap_init(&o->gfns) || spht_idmap_init(&o->rmap_gfns) ||
+	    spht_idmap_init(&o->snap_gfns) ||
 	    spht_steps_init(&o->steps, room))
 		goto fail;
 	spht_mmu_init(&o->mmu, &o->shadow);
@@ -46,6 +47,7 @@ static void forget(struct spht_observed *o)
 	o->nr_rmap = o->cap_rmap = o->free_rmap = o->cap_rmap_head = 0;
 	spht_guest_close(o->guest);
 	o->guest = NULL;
+	spht_obs_snaps_close(o);
 }
 
 void spht_observed_close(struct spht_observed *o)
@@ -281,6 +283,7 @@ static int on_window(struct spht_observed *o, const struct spht_exit *x)
 	v->t_entry = x->t_entry;
 	spht_obs_guest_flush(o, v, x);
 	if (x->cls == SPHT_CLASS_NONE && !x->nr_ops && !x->store_known &&
+	    !(x->snaps && x->snaps->nr) &&
 	    !(x->invlpg && spht_obs_invalidates(o, v, x))) {
 		v->other_exits++;
 		window = x->t_entry - x->t_exit;
@@ -292,6 +295,8 @@ static int on_window(struct spht_observed *o, const struct spht_exit *x)
 		return -1;
 	o->step = o->steps.nr - 1;
 	if (x->cls != SPHT_CLASS_NONE && on_fault(o, v, &w, x))
+		return -1;
+	if (spht_obs_snaps(o, &w, x))
 		return -1;
 	if (x->invlpg && spht_obs_invalidated(o, v, x))
 		return -1;
@@ -377,7 +382,7 @@ int spht_observed_exit(void *observed, const struct spht_exit *x, struct spht_er
 			o->steps.last->flags |= SPHT_STEP_LOSS;
 			ret = on_loss(o);
 		} else {
-			ret = spht_obs_apply(o, v, &w, x);
+			ret = spht_obs_snaps(o, &w, x) || spht_obs_apply(o, v, &w, x) ? -1 : 0;
 		}
 	}
 	if (ret && o->nested) {
@@ -420,6 +425,16 @@ const struct spht_mmu *spht_observed_mmu(const struct spht_observed *o)
 const struct spht_fidelity *spht_observed_fidelity(const struct spht_observed *o)
 {
 	return &o->fid;
+}
+
+void spht_observed_snapshots(struct spht_observed *o, enum spht_snap_mode mode)
+{
+	o->snap_mode = mode;
+}
+
+const struct spht_snap_use *spht_observed_snap_use(const struct spht_observed *o)
+{
+	return &o->snap_use;
 }
 
 void spht_observed_mock(struct spht_observed *o, int always)

@@ -33,6 +33,7 @@ enum spht_derived {
 	/* Beside one that went (guests unmap ranges), in the same aligned group: */
 	SPHT_DERIVED_BESIDE_WALK, /* one of the above */
 	SPHT_DERIVED_BESIDE_GUEST, /* one that the guest's own fault shows to be gone */
+	SPHT_DERIVED_SNAPSHOT, /* a snapshot shows what the sync saw */
 	SPHT_DERIVED_NR
 };
 
@@ -100,6 +101,14 @@ struct spht_miss {
 
 typedef void spht_miss_fn(void *arg, const struct spht_miss *miss);
 
+/* What was made of the recording's snapshots of guest tables. */
+struct spht_snap_use {
+	uint64_t used; /* of level-1 tables, and of an exit */
+	uint64_t other; /* of upper tables, or not of an exit: their content is kept in mind */
+	uint64_t entries; /* that they showed to have changed, or to be there for the first time */
+	uint64_t against_walk; /* walks that read another entry than their own snapshot shows */
+};
+
 struct spht_observed;
 
 /*
@@ -132,6 +141,9 @@ void spht_observed_set_limit(struct spht_observed *o, uint32_t limit);
  * 21 to 25 pages zapped before the first get_page of a fetch.  0: there is no such.
  */
 uint32_t spht_observed_limit_seen(const struct spht_observed *o);
+/* What is done with snapshots; SPHT_SNAP_USE, if not told before the first exit. */
+void spht_observed_snapshots(struct spht_observed *o, enum spht_snap_mode mode);
+const struct spht_snap_use *spht_observed_snap_use(const struct spht_observed *o);
 /*
  * For tests of the score: `always` = 0 answers "absent", 1 "present and strong"
  * to every question whatever the state; -1 the model's own answer.

@@ -7,6 +7,7 @@
 /* A window or loose operation that waits, as long as pieces of it do. */
 struct node {
 	struct spht_exit exit;
+	struct spht_snaps *snaps; /* kept for it, as exit.ops are */
 	unsigned int pieces;
 	struct node *next_free;
 };
@@ -47,6 +48,7 @@ struct spht_order *spht_order_open(spht_order_fn *deliver, void *arg)
 static void node_delete(struct node *n)
 {
 	free(n->exit.ops);
+	spht_snaps_free(n->snaps);
 	free(n);
 }
 
@@ -230,6 +232,8 @@ static int deliver_piece(struct spht_order *o, const struct piece *p, struct sph
 
 	x.kind = p->kind;
 	x.raced = p->raced;
+	if (p->kind == SPHT_EXIT_SEEN || p->kind == SPHT_EXIT_PIECE)
+		x.snaps = NULL;
 	if (p->kind != SPHT_EXIT_SEEN) {
 		x.ops = n->exit.ops + p->first;
 		x.nr_ops = p->nr;
@@ -322,6 +326,7 @@ static int no_memory(struct spht_error *err)
 int spht_order_end(struct spht_order *o, struct spht_order_window *w, struct spht_exit *x,
 		   uint64_t pos, struct spht_error *err)
 {
+	struct spht_snaps *snaps;
 	struct spht_op *ops;
 	struct node *n;
 	size_t cap;
@@ -341,6 +346,10 @@ int spht_order_end(struct spht_order *o, struct spht_order_window *w, struct sph
 	x->ops = ops;
 	x->cap_ops = cap;
 	x->nr_ops = 0;
+	snaps = n->snaps;
+	spht_snaps_clear(snaps);
+	n->snaps = x->snaps;
+	x->snaps = snaps;
 	push_window(o, w, n, pos);
 	w->pos_open = 0;
 	return deliver_until(o, barrier(o), err);
@@ -376,6 +385,7 @@ int spht_order_loose(struct spht_order *o, const struct spht_exit *x, uint64_t p
 	n->exit = *x;
 	n->exit.ops = ops;
 	n->exit.cap_ops = cap;
+	n->exit.snaps = NULL;
 	heap_push(o, (struct piece){.node = n, .kind = SPHT_EXIT_LOOSE, .pos = pos, .nr = 1});
 	return deliver_until(o, barrier(o), err);
 fail:

@@ -263,6 +263,10 @@ static int load_pass(struct spht_recording *r, struct spht_reader *reader,
 		goto out;
 	}
 	spht_observed_mock(r->observed, opt->mock);
+	spht_observed_snapshots(r->observed, opt->snaps);
+	if (opt->snaps == SPHT_SNAP_IGNORE)
+		spht_assemble_ignore_snaps(a);
+	r->snap_mode = opt->snaps;
 	r->tap = opt->tap;
 	if (r->tap)
 		r->tap->start(r->tap->arg, r->observed, r->start);
@@ -278,6 +282,9 @@ static int load_pass(struct spht_recording *r, struct spht_reader *reader,
 		r->phases.v[i].exits.has_exits = r->stats.has_exits;
 	spht_phases_finish(&r->phases, spht_observed_fidelity(r->observed));
 	ret = spht_observed_finish(r->observed, err);
+	if (!ret && opt->snaps == SPHT_SNAP_SCORE && r->stats.snaps.taken)
+		ret = spht_score_run(&r->score, spht_observed_steps(r->observed),
+				     spht_observed_shadow(r->observed)->tables.nr, err);
 out:
 	spht_assemble_close(a);
 	return ret;

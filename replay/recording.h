@@ -7,6 +7,7 @@
 #include "replay/observe.h"
 #include "replay/phase.h"
 #include "replay/roi.h"
+#include "replay/score.h"
 
 /* Somebody who looks on as the observed MMU is told of each exit. */
 struct spht_tap {
@@ -60,6 +61,8 @@ struct spht_recording {
 	/* Its counters of zaps, and what was recorded and derived of them meanwhile. */
 	struct spht_zap_counters zaps;
 	struct spht_role_layout role; /* the header's own, where it has one */
+	enum spht_snap_mode snap_mode;
+	struct spht_score score; /* of SPHT_SNAP_SCORE, where there are snapshots */
 	const struct spht_tap *tap; /* NULL: nobody looks on */
 	struct spht_observed *observed; /* points into this; so a recording stays where it is */
 };
@@ -77,6 +80,7 @@ struct spht_load_options {
 	const char *roi; /* MARK..MARK; NULL: all */
 	const char *warmup; /* SECONDS, N% or MARK; NULL: none */
 	uint64_t interval_ns; /* length of intervals, 0: none */
+	enum spht_snap_mode snaps; /* what is done with snapshots of guest tables */
 	struct spht_room room; /* for its steps */
 	const struct spht_tap *tap; /* NULL: none */
 	int mock; /* spht_observed_mock(); -1 = none */

@@ -10,8 +10,8 @@
 
 /* report: counters -> CSV, JSON, text.  No arithmetic beyond ratios. */
 
-#define SPHT_CSV_SCHEMA "3"
-#define SPHT_MAX_FIELDS 128
+#define SPHT_CSV_SCHEMA "4"
+#define SPHT_MAX_FIELDS 160
 
 enum spht_field_kind { SPHT_FIELD_EMPTY, SPHT_FIELD_TEXT, SPHT_FIELD_COUNT, SPHT_FIELD_REAL };
 

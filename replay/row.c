@@ -265,6 +265,74 @@ static void fill_time(struct spht_row *r, const struct spht_recording *rec,
 	real(r, "speedup_bound_pct", t.bound_pct);
 }
 
+/* A ratio of counts that stand beside it, of the world whose books the row shows. */
+static void score_ratio(struct spht_row *r, const char *name, bool has, const uint64_t of[2])
+{
+	if (has)
+		ratio(r, name, (double)of[0], (double)of[1]);
+	else
+		empty(r, name);
+}
+
+/* What the world made of guest entries, against the recording's snapshots of them. */
+static void fill_score(struct spht_row *r, const struct spht_score *s, bool has,
+		       enum spht_world world)
+{
+	static const char *const names[SPHT_SCORE_SETS][10] = {
+		{"score_absent_right", "score_absent_wrong", "score_present_wrong",
+		 "score_present_right", "score_nothing_absent", "score_nothing_present",
+		 "score_absent_precision", "score_absent_recall", "score_present_precision",
+		 "score_present_recall"},
+		{"near_absent_right", "near_absent_wrong", "near_present_wrong",
+		 "near_present_right", "near_nothing_absent", "near_nothing_present",
+		 "near_absent_precision", "near_absent_recall", "near_present_precision",
+		 "near_present_recall"},
+	};
+
+	for (unsigned int set = 0; set < SPHT_SCORE_SETS; set++) {
+		const uint64_t *n = &s->n[world][set][0][0];
+		uint64_t of[2];
+
+		for (unsigned int i = 0; i < 6; i++) {
+			if (has)
+				count(r, names[set][i], n[i]);
+			else
+				empty(r, names[set][i]);
+		}
+		for (unsigned int present = 0; present < 2; present++) {
+			spht_score_precision(s, world, set, present, of);
+			score_ratio(r, names[set][6 + 2 * present], has, of);
+			spht_score_recall(s, world, set, present, of);
+			score_ratio(r, names[set][7 + 2 * present], has, of);
+		}
+	}
+}
+
+static void fill_snapshots(struct spht_row *r, const struct spht_recording *rec,
+			   const struct spht_run_options *opt, const struct spht_result *res)
+{
+	const struct spht_account *a = &res->world[SPHT_WORLD_INFERRED];
+	uint64_t left = a->left_undecided + a->left_lead + a->left_rule;
+	bool has = rec->stats.snaps.taken;
+
+	text(r, "snapshots", has ? spht_snap_mode_name(rec->snap_mode) : "");
+	if (has) {
+		count(r, "snapshots_taken", rec->stats.snaps.taken);
+		count(r, "presence_asked", a->asked_presence);
+		count(r, "presence_undecided", a->left_undecided);
+		count(r, "presence_by_lead", a->left_lead);
+		count(r, "presence_by_rule", a->left_rule);
+	} else {
+		empty(r, "snapshots_taken");
+		empty(r, "presence_asked");
+		empty(r, "presence_undecided");
+		empty(r, "presence_by_lead");
+		empty(r, "presence_by_rule");
+	}
+	ratio(r, "left_to_inference_pct", 100 * (double)left, (double)a->asked_presence);
+	fill_score(r, &rec->score, has && rec->snap_mode == SPHT_SNAP_SCORE, opt->knowledge);
+}
+
 void spht_row_fill(struct spht_row *r, const struct spht_recording *rec,
 		   const struct spht_run_options *opt, const struct spht_result *res,
 		   const char *vm)
@@ -290,6 +358,7 @@ void spht_row_fill(struct spht_row *r, const struct spht_recording *rec,
 	count(r, "unexplained", f->drops[SPHT_DROP_UNEXPLAINED]);
 	count(r, "unknown_start", f->unknown_start);
 	count(r, "unmodelled", f->unmodelled);
+	fill_snapshots(r, rec, opt, res);
 }
 
 /* Which result of which recording an interval's row is a part of. */

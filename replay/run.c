@@ -150,6 +150,7 @@ static void open_job(void *arg, size_t i)
 		.cost_scale = spht_run_cost_scale(r, &v->options->costs),
 		.helpers = v->options->helpers,
 		.curve = v->options->curve,
+		.ask_proof = r->stats.snaps.taken && j->world == SPHT_WORLD_INFERRED,
 		.from = r->roi.from,
 		.to = r->roi.to,
 		.phases = &r->phases,

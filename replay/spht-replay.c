@@ -33,6 +33,7 @@ struct args {
 	size_t nr_vm;
 	struct spht_room room;
 	uint32_t mmu_pages; /* 0: auto */
+	enum spht_snap_mode snaps;
 	bool partial, timing, quiet, list;
 };
 
@@ -130,6 +131,7 @@ enum {
 	OPT_CALIBRATE,
 	OPT_INTERVAL,
 	OPT_INTERVALS,
+	OPT_SNAPSHOTS,
 	OPT_HELP,
 	OPT_VERSION,
 };
@@ -166,6 +168,7 @@ static const struct option options[] = {
 	{"calibrate", optional_argument, NULL, OPT_CALIBRATE},
 	{"interval", required_argument, NULL, OPT_INTERVAL},
 	{"intervals", required_argument, NULL, OPT_INTERVALS},
+	{"snapshots", required_argument, NULL, OPT_SNAPSHOTS},
 	{"help", no_argument, NULL, OPT_HELP},
 	{"version", no_argument, NULL, OPT_VERSION},
 	{NULL, 0, NULL, 0},
@@ -238,6 +241,14 @@ static int model_option(struct args *a, int opt, const char *arg)
 					   arg, SPHT_MIN_MMU_PAGES);
 		a->mmu_pages = (uint32_t)v;
 		return 0;
+	case OPT_SNAPSHOTS:
+		for (v = 0; v < SPHT_SNAP_MODES; v++)
+			if (!strcmp(arg, spht_snap_mode_name(v)))
+				break;
+		a->snaps = v;
+		return v < SPHT_SNAP_MODES
+			       ? 0
+			       : usage_error("--snapshots=%s: expected use, ignore or score", arg);
 	case OPT_CLOCK:
 		return strcmp(arg, "virtual") ? usage_error("--clock=%s: expected virtual; the "
 							    "real one is not there yet",
@@ -453,6 +464,7 @@ static int load_one(const struct args *a, const char *path, struct spht_recordin
 		.partial = a->partial,
 		.window = a->run.window,
 		.mmu_pages = a->mmu_pages,
+		.snaps = a->snaps,
 		.vm = a->vm_tids,
 		.nr_vm = a->nr_vm,
 		.roi = a->reading.roi,

@@ -331,11 +331,13 @@ static void explain_derived(FILE *out, const struct spht_fidelity *f)
 		[SPHT_DERIVED_FLUSHED] = "other page; INVLPG or CR3 load",
 		[SPHT_DERIVED_BESIDE_WALK] = "beside one of these",
 		[SPHT_DERIVED_BESIDE_GUEST] = "beside what a guest fault found gone",
+		[SPHT_DERIVED_SNAPSHOT] = "by a snapshot of what the sync saw",
 	};
 
 	fprintf(out, "silent drops foreseen, by cause, and what was found there next:\n");
 	for (unsigned int d = SPHT_DERIVED_NOTHING + 1; d < SPHT_DERIVED_NR; d++)
-		fprintf(out, "  %-48s  absent %8" PRIu64 "  present (refuted) %6" PRIu64 "\n",
+		if (d != SPHT_DERIVED_SNAPSHOT || f->derived[d][0] || f->derived[d][1])
+			fprintf(out, "  %-48s  absent %8" PRIu64 "  present (refuted) %6" PRIu64 "\n",
 			causes[d], f->derived[d][0], f->derived[d][1]);
 }
 

@@ -25,6 +25,7 @@ void spht_threads_close(struct spht_threads *ts)
 		return;
 	for (size_t i = 0; i < ts->nr; i++) {
 		free(ts->by_order[i]->exit.ops);
+		spht_snaps_free(ts->by_order[i]->exit.snaps);
 		free(ts->by_order[i]->order.cuts);
 		free(ts->by_order[i]);
 	}
@@ -146,12 +147,16 @@ int spht_threads_check(struct spht_threads *ts, const int32_t *tids, size_t nr,
 
 void spht_thread_reset(struct spht_thread *t)
 {
+	struct spht_snaps *snaps = t->exit.snaps;
 	struct spht_op *ops = t->exit.ops;
 	size_t cap = t->exit.cap_ops;
 
 	memset(&t->exit, 0, sizeof(t->exit));
 	t->exit.ops = ops;
 	t->exit.cap_ops = cap;
+	t->exit.snaps = snaps;
+	/* Of a window that did not close, or of none: what they say holds, but not when. */
+	spht_snaps_outlive(snaps);
 	t->emulated = t->mmio = t->unsync_first = false;
 	t->emulation_done = t->injected = false;
 	t->nr_walks = t->nr_sets = t->nr_held = 0;

@@ -29,6 +29,7 @@ struct spht_thread {
 	bool injected; /* kvm_pvm: the guest got the fault of this window */
 	bool kept_store_known; /* the exit's store before the walks held */
 	unsigned int nr_walks, nr_sets;
+	unsigned int snap_left; /* entries of its last snapshot that are still to come */
 	struct spht_exit exit;
 	struct spht_order_window order;
 	struct spht_walk *walk; /* the walk that elements belong to; NULL: none */

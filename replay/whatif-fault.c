@@ -293,6 +293,9 @@ static bool oracle(struct spht_whatif *w, const struct spht_step *s, uint32_t st
 	uint8_t st = spht_w_state(w, s->table, s->index);
 	struct spht_prospect p = {.time_ns = w->now_ns, .space = s->space, .vpn = s->vpn};
 
+	if (w->proof && w->regions[s->region].valid &&
+	    !spht_w_reaches(w, s->path, s->page, s->leaf_level, s->index, s->vpn))
+		spht_w_question(w, spht_w_book(w, w->outside), s->table, s->index);
 	/* Only the path may be missing; a leaf that is there stays as it is. */
 	p.buildable = !spht_w_reaches(w, s->path, s->page, s->leaf_level, s->index, s->vpn) &&
 		      (!spht_bit(w->mmu.pages[s->page].present, s->index) ||

@@ -121,13 +121,14 @@ struct spht_whatif {
 	struct spht_mmu mmu;
 	struct spht_wpage *pages; /* by page id */
 	uint8_t **state; /* by table id: SPHT_GPTE_* of 512 entries */
+	uint8_t **proof; /* the same in the strict world; NULL: nobody asks */
 	uint64_t **since; /* by table id: since when each is legal, ns; NULL: nobody asks */
 	uint32_t *table_pages; /* by table id: page + 1 that holds helper or side entries of it */
 	uint32_t nr_tables;
 	struct spht_wregion *regions; /* by region id */
 	uint32_t *table_region; /* by table id: region + 1 that it was last seen under */
 	const struct spht_chunk *chunk; /* that is being fed, and in it: */
-	uint32_t next_change, next_drop;
+	uint32_t next_change, next_drop, next_proof;
 	uint32_t next_at; /* step of the first of them */
 	const struct spht_step *last; /* exit; NULL: none yet */
 	struct spht_step last_fed; /* it, once its chunk is gone */
@@ -281,6 +282,9 @@ static inline void spht_w_advance(struct spht_whatif *w, uint32_t step)
 		spht_w_advance_to(w, step);
 }
 
+/* A helper hangs on the entry's presence: counts the question in @book. */
+void spht_w_question(struct spht_whatif *w, struct spht_account *book, uint32_t table,
+		     unsigned int index);
 /* Fills in w->next_at. */
 void spht_w_look_ahead(struct spht_whatif *w);
 /* Entries that the guest stored in the gap before this exit, a lead time ago. */

@@ -96,6 +96,14 @@ static void note_since(struct spht_whatif *w, const struct spht_change *c, uint8
 		w->no_memory = true;
 }
 
+/* What is not there, or not known to be, becomes known to be absent, or unknown: no store. */
+static void rest_change(uint8_t *st, uint8_t state)
+{
+	for (unsigned int i = 0; i < SPHT_PT_ENTRIES; i++)
+		if (!(st[i] & ~SPHT_GPTE_DECIDED))
+			st[i] = state;
+}
+
 /*
  * The guest changed an entry.  What a helper built from the old one goes with
  * the next flush, which the guest owes; a store into a table that only the
@@ -113,6 +121,10 @@ static void guest_change(struct spht_whatif *w, const struct spht_change *c)
 			return;
 		}
 		w->state[c->table] = st;
+	}
+	if (c->index == SPHT_PT_ENTRIES) {
+		rest_change(st, c->state);
+		return;
 	}
 	old = st[c->index];
 	st[c->index] = c->state;
@@ -150,6 +162,48 @@ static void guest_change(struct spht_whatif *w, const struct spht_change *c)
 		}
 		p->by_helper = false;
 	}
+}
+
+/* What is proven of guest entries, up to and with step @step. */
+static void advance_proof(struct spht_whatif *w, uint32_t step)
+{
+	const struct spht_change *c = w->chunk->changes[SPHT_WORLD_STRICT];
+	uint32_t nr = w->chunk->nr_changes[SPHT_WORLD_STRICT];
+
+	for (; w->next_proof < nr && c[w->next_proof].step <= step; w->next_proof++) {
+		const struct spht_change *g = &c[w->next_proof];
+		uint8_t **st = &w->proof[g->table];
+
+		if (!*st)
+			*st = calloc(SPHT_PT_ENTRIES, 1);
+		if (!*st)
+			w->no_memory = true;
+		else if (g->index == SPHT_PT_ENTRIES)
+			rest_change(*st, g->state);
+		else
+			(*st)[g->index] = g->state;
+	}
+}
+
+void spht_w_question(struct spht_whatif *w, struct spht_account *book, uint32_t table,
+		     unsigned int index)
+{
+	const uint8_t same = SPHT_GPTE_PRESENT | SPHT_GPTE_A | SPHT_GPTE_GENERATION;
+	uint8_t st, sure;
+
+	if (!w->proof)
+		return;
+	st = spht_w_state(w, table, index);
+	sure = w->proof[table] ? w->proof[table][index] : 0;
+	book->asked_presence++;
+	if (!(st & SPHT_GPTE_DECIDED))
+		book->left_undecided++;
+	else if ((sure & SPHT_GPTE_DECIDED) && !((sure ^ st) & same))
+		return;
+	else if (st & SPHT_GPTE_LEAD)
+		book->left_lead++;
+	else
+		book->left_rule++;
 }
 
 /* @page holds entries that the recording's KVM has not: changes of its table concern it. */
@@ -214,6 +268,8 @@ void spht_w_advance_to(struct spht_whatif *w, uint32_t step)
 		spht_verify_drop(w->verify, d[w->next_drop].page, d[w->next_drop].index);
 		drop(w, d[w->next_drop].page, d[w->next_drop].index);
 	}
+	if (w->proof)
+		advance_proof(w, step);
 	spht_w_look_ahead(w);
 }
 
@@ -227,6 +283,9 @@ void spht_w_look_ahead(struct spht_whatif *w)
 	if (w->next_drop < k->nr_changes[SPHT_CHANGE_DROP] &&
 	    k->changes[SPHT_CHANGE_DROP][w->next_drop].step < w->next_at)
 		w->next_at = k->changes[SPHT_CHANGE_DROP][w->next_drop].step;
+	if (w->proof && w->next_proof < k->nr_changes[SPHT_WORLD_STRICT] &&
+	    k->changes[SPHT_WORLD_STRICT][w->next_proof].step < w->next_at)
+		w->next_at = k->changes[SPHT_WORLD_STRICT][w->next_proof].step;
 }
 
 /*

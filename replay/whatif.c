@@ -114,6 +114,9 @@ static int whatif_init(struct spht_whatif *w)
 	w->regions = calloc(c->shadow->regions.nr + 1u, sizeof(*w->regions));
 	w->vcpus = calloc(w->nr_vcpus + 1u, sizeof(*w->vcpus));
 	w->hstate = calloc(size ? size : 1, 1);
+	w->proof = c->ask_proof ? calloc(w->nr_tables + 1u, sizeof(*w->proof)) : NULL;
+	if (c->ask_proof && !w->proof)
+		return -1;
 	if (needs_since(c)) {
 		w->since = calloc(w->nr_tables + 1u, sizeof(*w->since));
 		if (!w->since)
@@ -144,6 +147,9 @@ void spht_whatif_close(struct spht_whatif *w)
 		free(w->state[i]);
 	for (uint32_t i = 0; w->since && i < w->nr_tables; i++)
 		free(w->since[i]);
+	for (uint32_t i = 0; w->proof && i < w->nr_tables; i++)
+		free(w->proof[i]);
+	free(w->proof);
 	free(w->leads);
 	free(w->zaps);
 	spht_w_pages_close(w);
@@ -194,7 +200,7 @@ struct spht_whatif *spht_whatif_open(const struct spht_whatif_config *c,
 int spht_whatif_feed(struct spht_whatif *w, const struct spht_chunk *chunk, struct spht_error *err)
 {
 	w->chunk = chunk;
-	w->next_change = w->next_drop = 0;
+	w->next_change = w->next_drop = w->next_proof = 0;
 	spht_w_look_ahead(w);
 	for (uint32_t i = 0; i < chunk->nr && !w->no_memory; i++) {
 		const struct spht_step *s = &chunk->steps[i];

@@ -55,6 +55,7 @@ struct spht_whatif_config {
 	bool bypass_guest_pf; /* KVM of 2010: guest faults on synced tables do not exit */
 	enum spht_rules rules;
 	bool curve; /* fill account.curve */
+	bool ask_proof; /* count what answers are proven, in account.asked_presence */
 	/*
 	 * Steps from @from on and before @to (ns of the recording's clock) count; 0 and
 	 * UINT64_MAX: all.  Exits count where they are, requests where they are made, and
