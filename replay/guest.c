@@ -34,7 +34,8 @@ struct table {
 	bool known; /* snapshots show all of it, */
 	bool was_known; /* in this incarnation at all */
 	uint8_t rest[SPHT_WORLD_NR]; /* state of entries that no evidence speaks of */
-	uint32_t since; /* known: step of the first snapshot, */
+	uint32_t first; /* was_known: step of the very first snapshot; */
+	uint32_t since; /* known: of the first one without a break, */
 	uint32_t snapped; /* and of the last one */
 };
 
@@ -90,8 +91,11 @@ static struct table *get_table(struct spht_guest *g, uint32_t id)
 	return &g->tables[id];
 }
 
-static struct entry *get_entry(struct spht_guest *g, struct table *t, unsigned int index)
+/* At @step.  What the very first snapshot shows may have been there before; else it was absent. */
+static struct entry *get_entry(struct spht_guest *g, struct table *t, unsigned int index,
+			       uint32_t step)
 {
+	bool seen = t->was_known && step > t->first;
 	struct entry **chunk = &t->chunk[index / CHUNK];
 	struct entry *e;
 
@@ -101,8 +105,8 @@ static struct entry *get_entry(struct spht_guest *g, struct table *t, unsigned i
 			return NULL;
 		for (unsigned int i = 0; i < CHUNK; i++) {
 			e = &(*chunk)[i];
-			e->kind = t->was_known ? SPHT_EVIDENCE_ABSENT : KIND_NONE;
-			e->step = t->was_known ? t->since : 0;
+			e->kind = seen ? SPHT_EVIDENCE_ABSENT : KIND_NONE;
+			e->step = seen ? t->since : 0;
 			e->incarnation = t->incarnation;
 			memcpy(e->state, t->rest, sizeof(e->state));
 		}
@@ -383,30 +387,6 @@ int spht_guest_reuse(struct spht_guest *g, uint32_t table, uint32_t since)
 	return 0;
 }
 
-int spht_guest_know(struct spht_guest *g, uint32_t table, uint32_t step)
-{
-	struct table *t = get_table(g, table);
-
-	if (!t)
-		return -1;
-	for (unsigned int w = 0; w < SPHT_WORLD_NR; w++)
-		if (emit_rest(g, w, t, table, step, SPHT_GPTE_DECIDED))
-			return -1;
-	t->known = t->was_known = true;
-	t->since = t->snapped = step;
-	for (unsigned int i = 0; i < SPHT_PT_ENTRIES; i++) {
-		struct entry *c = t->chunk[i / CHUNK];
-
-		if (!c) {
-			i |= CHUNK - 1;
-		} else if (c[i % CHUNK].kind == KIND_NONE && !c[i % CHUNK].guessed) {
-			c[i % CHUNK].kind = SPHT_EVIDENCE_ABSENT;
-			c[i % CHUNK].step = step;
-		}
-	}
-	return 0;
-}
-
 bool spht_guest_is_known(const struct spht_guest *g, uint32_t table)
 {
 	return table < g->nr && g->tables[table].known;
@@ -457,10 +437,7 @@ int spht_guest_evidence(struct spht_guest *g, const struct spht_evidence *ev)
 	struct entry *e;
 	bool same;
 
-	/* Never seen, and not there: as the table's rest. */
-	if (ev->snapshot && ev->kind == SPHT_EVIDENCE_ABSENT && t && !t->chunk[ev->index / CHUNK])
-		return 0;
-	e = t ? get_entry(g, t, ev->index) : NULL;
+	e = t ? get_entry(g, t, ev->index, ev->step) : NULL;
 	if (!e)
 		return -1;
 	if (t->known && says_nothing(e, ev))
@@ -498,6 +475,51 @@ int spht_guest_evidence(struct spht_guest *g, const struct spht_evidence *ev)
 		e->loose_w = ev->kind == SPHT_EVIDENCE_PREFETCHED;
 		e->a = ev->a || ev->sets_a || e->loose_w;
 		e->d = ev->d || ev->sets_d || (e->loose_w && ev->w);
+	}
+	return 0;
+}
+
+int spht_guest_shown(struct spht_guest *g, uint32_t table, unsigned int index, uint32_t step,
+		     uint64_t pte)
+{
+	const struct spht_evidence ev = {
+		.table = table,
+		.index = (uint16_t)index,
+		.kind = pte & SPHT_PTE_P ? SPHT_EVIDENCE_PRESENT : SPHT_EVIDENCE_ABSENT,
+		.step = step,
+		.gfn = spht_pte_gfn(pte),
+		.w = pte & SPHT_PTE_W,
+		.a = pte & SPHT_PTE_A,
+		.d = pte & SPHT_PTE_D,
+		.snapshot = true,
+		.frozen_since = SPHT_NOT_FROZEN,
+	};
+
+	return spht_guest_evidence(g, &ev);
+}
+
+int spht_guest_know(struct spht_guest *g, uint32_t table, uint32_t step, const uint64_t *pte,
+		    unsigned int but)
+{
+	struct table *t = get_table(g, table);
+
+	if (!t)
+		return -1;
+	for (unsigned int w = 0; w < SPHT_WORLD_NR; w++)
+		if (emit_rest(g, w, t, table, step, SPHT_GPTE_DECIDED))
+			return -1;
+	if (!t->was_known)
+		t->first = step;
+	t->known = t->was_known = true;
+	t->since = t->snapped = step;
+	for (unsigned int first = 0; first < SPHT_PT_ENTRIES; first += CHUNK) {
+		bool any = t->chunk[first / CHUNK];
+
+		for (unsigned int i = first; i < first + CHUNK; i++)
+			any = any || (pte[i] & SPHT_PTE_P);
+		for (unsigned int i = first; any && i < first + CHUNK; i++)
+			if (i != but && spht_guest_shown(g, table, i, step, pte[i]))
+				return -1;
 	}
 	return 0;
 }

@@ -77,16 +77,20 @@ int spht_guest_reuse(struct spht_guest *g, uint32_t table, uint32_t since);
 /* Adds evidence; steps must not decrease.  -1 as above. */
 int spht_guest_evidence(struct spht_guest *g, const struct spht_evidence *ev);
 /*
- * Snapshots show all entries of a table at once.  From here on @table is known as a whole:
- * entries that were never seen are absent.  What is there, or was seen otherwise, is to be
- * given as evidence of this step (snapshot = true).  -1 as above.
+ * Snapshots show all entries of a table at once: @pte, 512 of them.  From here on @table is
+ * known as a whole.  @but: the entry that the walk of the same step has given evidence of,
+ * SPHT_PT_ENTRIES: none.  -1 as above.
  */
-int spht_guest_know(struct spht_guest *g, uint32_t table, uint32_t step);
+int spht_guest_know(struct spht_guest *g, uint32_t table, uint32_t step, const uint64_t *pte,
+		    unsigned int but);
+/* Another snapshot shows @pte in entry @index, which has changed.  -1 as above. */
+int spht_guest_shown(struct spht_guest *g, uint32_t table, unsigned int index, uint32_t step,
+		     uint64_t pte);
 /* Is it, without a break until the last snapshot? */
 bool spht_guest_is_known(const struct spht_guest *g, uint32_t table);
 /*
- * Another snapshot, after what has changed since the last one was given as evidence: all
- * other entries are as they were then.
+ * Another snapshot, after what has changed since the last one was told: all other entries
+ * are as they were then.
  */
 void spht_guest_still(struct spht_guest *g, uint32_t table, uint32_t step);
 /* No snapshot says anything of @table until it is known again.  -1 as above. */

@@ -50,40 +50,28 @@ static int truth(struct spht_observed *o, uint32_t table, unsigned int index, ui
 /* What a snapshot shows of one entry. */
 static int tell(struct spht_observed *o, uint32_t table, unsigned int index, uint64_t pte)
 {
-	struct spht_evidence ev = {
-		.table = table,
-		.index = (uint16_t)index,
-		.kind = pte & SPHT_PTE_P ? SPHT_EVIDENCE_PRESENT : SPHT_EVIDENCE_ABSENT,
-		.step = o->step,
-		.gfn = spht_pte_gfn(pte),
-		.w = pte & SPHT_PTE_W,
-		.a = pte & SPHT_PTE_A,
-		.d = pte & SPHT_PTE_D,
-		.snapshot = true,
-		.frozen_since = SPHT_NOT_FROZEN,
-	};
-
 	if (o->snap_mode == SPHT_SNAP_SCORE)
 		return truth(o, table, index, pte & SPHT_PTE_P ? SPHT_GPTE_PRESENT : 0);
-	return spht_guest_evidence(o->guest, &ev);
+	return spht_guest_shown(o->guest, table, index, o->step, pte);
 }
 
 /* The table is as it is in @c, whatever was known of it before. */
 static int tell_all(struct spht_observed *o, const struct spht_obs_content *c, uint32_t table,
 		    unsigned int but)
 {
-	bool score = o->snap_mode == SPHT_SNAP_SCORE;
+	uint64_t pte[SPHT_PT_ENTRIES];
 
-	if (score ? truth(o, table, SPHT_PT_ENTRIES, SPHT_TRUTH_BEGIN)
-		  : spht_guest_know(o->guest, table, o->step))
-		return -1;
 	for (unsigned int i = 0; i < SPHT_PT_ENTRIES; i++) {
-		uint64_t pte = value_of(c, i);
-
-		o->snap_use.entries += pte & SPHT_PTE_P;
-		if (i != but && (!score || (pte & SPHT_PTE_P)) && tell(o, table, i, pte))
-			return -1;
+		pte[i] = value_of(c, i);
+		o->snap_use.entries += pte[i] & SPHT_PTE_P;
 	}
+	if (o->snap_mode != SPHT_SNAP_SCORE)
+		return spht_guest_know(o->guest, table, o->step, pte, but);
+	if (truth(o, table, SPHT_PT_ENTRIES, SPHT_TRUTH_BEGIN))
+		return -1;
+	for (unsigned int i = 0; i < SPHT_PT_ENTRIES; i++)
+		if ((pte[i] & SPHT_PTE_P) && tell(o, table, i, pte[i]))
+			return -1;
 	return 0;
 }
 

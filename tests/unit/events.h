@@ -250,6 +250,29 @@ static inline struct spht_event ev_bare(enum spht_event_id id)
 	return (struct spht_event){.id = (uint8_t)id};
 }
 
+static inline struct spht_event ev_snap(uint64_t gfn, uint32_t role, unsigned int kind,
+					unsigned int flags, unsigned int entries)
+{
+	struct spht_event e = {.id = SPHT_EV_SNAP};
+
+	e.v[SPHT_SNAP_GFN] = gfn;
+	e.v[SPHT_SNAP_ROLE] = role;
+	e.v[SPHT_SNAP_KIND] = kind;
+	e.v[SPHT_SNAP_FLAGS] = flags;
+	e.v[SPHT_SNAP_ENTRIES] = entries;
+	return e;
+}
+
+static inline struct spht_event ev_snap_entry(uint64_t gfn, unsigned int index, uint64_t value)
+{
+	struct spht_event e = {.id = SPHT_EV_SNAP_ENTRY};
+
+	e.v[SPHT_SNAP_ENTRY_GFN] = gfn;
+	e.v[SPHT_SNAP_ENTRY_INDEX] = index;
+	e.v[SPHT_SNAP_ENTRY_VALUE] = value;
+	return e;
+}
+
 struct feeder {
 	struct spht_assemble *assemble;
 	struct spht_error err;

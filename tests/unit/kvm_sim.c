@@ -67,6 +67,28 @@ static unsigned int table_of(uint64_t gfn)
 		       : SIM_TABLES;
 }
 
+/* The recorder reads table @t, and says what is new. */
+static void snap(struct sim *s, unsigned int t, enum spht_snap_kind kind)
+{
+	uint64_t *was = s->shown[t], *now = s->pte[t], gfn = SIM_TABLE_GFN + t;
+	unsigned int nr = 0;
+
+	if (!(s->snaps >> kind & 1))
+		return;
+	for (unsigned int i = 0; i < SPHT_PT_ENTRIES; i++)
+		nr += was[i] != now[i];
+	put(s, ev_snap(gfn, kind == SPHT_SNAP_WALK ? 0 : ROLE(1), kind,
+		       s->based[t] ? 0 : SPHT_SNAP_FULL, nr));
+	for (unsigned int i = 0; i < SPHT_PT_ENTRIES; i++) {
+		if (was[i] != now[i])
+			put(s, ev_snap_entry(gfn, i, now[i]));
+		was[i] = now[i];
+		s->nr_present += now[i] & SPHT_PTE_P;
+	}
+	s->based[t] = true;
+	s->nr_snaps++;
+}
+
 /* A table that is shadowed and in sync is write-protected. */
 static bool is_protected(const struct sim *s, uint64_t gfn)
 {
@@ -151,6 +173,7 @@ static void create(struct sim *s, unsigned int t)
 	sp->frame = s->next_frame++;
 	write_protect(s, SIM_TABLE_GFN + t);
 	put(s, ev_created(SIM_TABLE_GFN + t, ROLE(1)));
+	snap(s, t, SPHT_SNAP_CREATED);
 }
 
 /* FNAME(fetch), the upper half: what is not linked is looked up or made. */
@@ -170,8 +193,10 @@ static void link_path(struct sim *s, unsigned int t)
 		create(s, t);
 	} else {
 		put(s, ev_found(SIM_TABLE_GFN + t, ROLE(1), sp->unsync));
-		if (sp->unsync)
+		if (sp->unsync) {
+			snap(s, t, SPHT_SNAP_FOUND);
 			sync_entries(s, t);
+		}
 	}
 	sp->linked = true;
 }
@@ -185,6 +210,7 @@ static bool map(struct sim *s, unsigned int t, unsigned int i)
 
 	if (writable && is_protected(s, gfn)) {
 		put(s, ev_unsync(gfn, ROLE(1)));
+		snap(s, target, SPHT_SNAP_UNSYNC);
 		s->sp[target].unsync = true;
 	}
 	if (s->sp[t].spte[i] == (writable ? SIM_WRITABLE : SIM_READONLY) && s->sp[t].gfn[i] == gfn)
@@ -200,7 +226,9 @@ static void walk(struct sim *s, uint64_t vpn, uint32_t code)
 				 s->pte[vpn / 512][vpn % 512]};
 
 	put(s, ev_walk(GVA_OF(vpn), code));
-	feed_elems(&s->f, 4, pte, 4);
+	feed_elems(&s->f, 4, pte, 3);
+	snap(s, (unsigned int)(vpn / 512), SPHT_SNAP_WALK);
+	feed_elems(&s->f, 1, pte + 3, 1);
 }
 
 /*
@@ -346,6 +374,7 @@ void sim_flush(struct sim *s)
 		if (!s->sp[t].unsync || !s->sp[t].linked || !s->l2_linked)
 			continue;
 		put(s, ev_sync(SIM_TABLE_GFN + t, ROLE(1)));
+		snap(s, t, SPHT_SNAP_SYNC);
 		s->sp[t].unsync = false;
 		sync_entries(s, t);
 	}

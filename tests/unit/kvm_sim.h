@@ -39,6 +39,11 @@ struct sim {
 	 */
 	unsigned int hold;
 	uint32_t held; /* vCPUs that are, a bit each */
+	/* The recorder reads tables: a bit for each moment, 1 << enum spht_snap_kind. */
+	unsigned int snaps;
+	uint64_t shown[SIM_TABLES][SPHT_PT_ENTRIES]; /* as last recorded */
+	bool based[SIM_TABLES];
+	uint64_t nr_snaps, nr_present; /* snapshots, and present entries in all of them */
 	uint64_t pte[SIM_TABLES][SPHT_PT_ENTRIES]; /* the guest's */
 	struct sim_page sp[SIM_TABLES];
 	bool l2_exists, l2_linked;
