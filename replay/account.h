@@ -73,7 +73,7 @@ struct spht_account {
 	 */
 	uint64_t asked_presence;
 	uint64_t left_undecided; /* the world has no answer */
-	uint64_t left_lead; /* stored between two exits, a lead time before the second */
+	uint64_t left_refault; /* a guest fault's handler stores it, between two exits */
 	uint64_t left_rule; /* by any other rule */
 	uint64_t slack[SPHT_SLACK_BINS];
 	struct spht_broken broken;

@@ -449,7 +449,9 @@ int spht_guest_evidence(struct spht_guest *g, const struct spht_evidence *ev)
 	if (ev->kind == SPHT_EVIDENCE_KEPT) {
 		same = true;
 	} else {
-		bool w_agrees = e->w == ev->w || e->loose_w || ev->kind == SPHT_EVIDENCE_PREFETCHED;
+		/* Where nothing goes unseen, rights alone do not make it another page. */
+		bool w_agrees = e->w == ev->w || e->loose_w ||
+				ev->kind == SPHT_EVIDENCE_PREFETCHED || t->known;
 
 		same = e->gfn == (uint32_t)ev->gfn && w_agrees;
 	}

@@ -312,7 +312,7 @@ static void fill_snapshots(struct spht_row *r, const struct spht_recording *rec,
 			   const struct spht_run_options *opt, const struct spht_result *res)
 {
 	const struct spht_account *a = &res->world[SPHT_WORLD_INFERRED];
-	uint64_t left = a->left_undecided + a->left_lead + a->left_rule;
+	uint64_t left = a->left_undecided + a->left_refault + a->left_rule;
 	bool has = rec->stats.snaps.taken;
 
 	text(r, "snapshots", has ? spht_snap_mode_name(rec->snap_mode) : "");
@@ -320,13 +320,13 @@ static void fill_snapshots(struct spht_row *r, const struct spht_recording *rec,
 		count(r, "snapshots_taken", rec->stats.snaps.taken);
 		count(r, "presence_asked", a->asked_presence);
 		count(r, "presence_undecided", a->left_undecided);
-		count(r, "presence_by_lead", a->left_lead);
+		count(r, "presence_refault", a->left_refault);
 		count(r, "presence_by_rule", a->left_rule);
 	} else {
 		empty(r, "snapshots_taken");
 		empty(r, "presence_asked");
 		empty(r, "presence_undecided");
-		empty(r, "presence_by_lead");
+		empty(r, "presence_refault");
 		empty(r, "presence_by_rule");
 	}
 	ratio(r, "left_to_inference_pct", 100 * (double)left, (double)a->asked_presence);

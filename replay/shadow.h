@@ -52,6 +52,11 @@ static inline uint32_t spht_shadow_direct_table(struct spht_shadow *s, uint32_t 
 	return spht_idmap_get(&s->tables, page, 1ull << 32);
 }
 
+static inline bool spht_shadow_is_direct_table(const struct spht_shadow *s, uint32_t table)
+{
+	return s->tables.keys[table][1] >> 32;
+}
+
 static inline uint32_t spht_shadow_path(struct spht_shadow *s, uint32_t root, uint32_t l3,
 					uint32_t l2)
 {

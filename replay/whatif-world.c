@@ -185,13 +185,29 @@ static void advance_proof(struct spht_whatif *w, uint32_t step)
 	}
 }
 
+/* Does what the next exits show of the entry say that a guest fault's handler stores it soon? */
+static bool comes_by_lead(const struct spht_whatif *w, uint32_t table, unsigned int index)
+{
+	const struct spht_change *c = w->chunk->changes[w->c->world];
+	uint32_t nr = w->chunk->nr_changes[w->c->world];
+
+	for (size_t i = 0; i < w->nr_leads; i++)
+		if (w->leads[i].table == table && w->leads[i].index == index)
+			return true;
+	for (uint32_t i = w->next_change; i < nr; i++)
+		if (c[i].table == table && c[i].index == index)
+			return c[i].state & SPHT_GPTE_LEAD;
+	return false;
+}
+
 void spht_w_question(struct spht_whatif *w, struct spht_account *book, uint32_t table,
 		     unsigned int index)
 {
 	const uint8_t same = SPHT_GPTE_PRESENT | SPHT_GPTE_A | SPHT_GPTE_GENERATION;
 	uint8_t st, sure;
 
-	if (!w->proof)
+	/* A direct page's entries are none of the guest's. */
+	if (!w->proof || spht_shadow_is_direct_table(w->c->shadow, table))
 		return;
 	st = spht_w_state(w, table, index);
 	sure = w->proof[table] ? w->proof[table][index] : 0;
@@ -200,8 +216,9 @@ void spht_w_question(struct spht_whatif *w, struct spht_account *book, uint32_t 
 		book->left_undecided++;
 	else if ((sure & SPHT_GPTE_DECIDED) && !((sure ^ st) & same))
 		return;
-	else if (st & SPHT_GPTE_LEAD)
-		book->left_lead++;
+	else if ((st & SPHT_GPTE_LEAD) ||
+		 (!(st & SPHT_GPTE_PRESENT) && comes_by_lead(w, table, index)))
+		book->left_refault++;
 	else
 		book->left_rule++;
 }
