@@ -90,7 +90,7 @@ REPLAY_LIB_SRCS := replay/heuristic_spec.c replay/specs.c replay/plugin.c replay
 	replay/whatif-rules.c replay/whatif-pages.c replay/verify.c replay/whatif-look.c replay/lock.c replay/curve.c replay/kvm.c \
 	replay/roi.c replay/kvmstats.c replay/phase.c replay/reading.c replay/recording.c \
 	replay/explain.c replay/story.c replay/pool.c replay/run.c replay/row.c replay/csv.c \
-	replay/text.c replay/text-phase.c replay/text-miss.c replay/text-story.c \
+	replay/text.c replay/text-snap.c replay/text-phase.c replay/text-miss.c replay/text-story.c \
 	replay/text-entry.c
 REPLAY_SRCS := replay/spht-replay.c replay/choose.c replay/emit.c replay/output.c replay/usage.c replay/calibrate.c
 # Measures the machine it runs on; x86-64, as what is modelled.
@@ -131,7 +131,7 @@ UNIT_TESTS := tests/unit/test_record_perfdata_order.c \
 	tests/unit/test_heuristics.c \
 	tests/unit/test_spec.c tests/unit/test_specs.c tests/unit/test_trace.c \
 	tests/unit/test_damage.c tests/unit/test_sums.c \
-	tests/unit/test_assemble.c tests/unit/test_mmu.c tests/unit/test_guest.c tests/unit/test_guest_snap.c tests/unit/test_score.c \
+	tests/unit/test_assemble.c tests/unit/test_mmu.c tests/unit/test_guest.c tests/unit/test_guest_snap.c tests/unit/test_snapshot.c tests/unit/test_score.c \
 	tests/unit/test_steps.c \
 	tests/unit/test_account.c tests/unit/test_costs.c tests/unit/test_windows.c \
 	tests/unit/test_observed.c tests/unit/test_observed_writes.c \

@@ -137,8 +137,8 @@ static struct spht_obs_content *content(struct spht_observed *o, gfn_t gfn)
 {
 	uint32_t id = spht_idmap_get(&o->snap_gfns, gfn, 0);
 
-	if (id == SPHT_NO_ID || spht_obs_grow((void **)&o->contents, &o->cap_contents, id,
-					      sizeof(*o->contents), 0))
+	if (id == SPHT_NO_ID ||
+	    spht_obs_grow((void **)&o->contents, &o->cap_contents, id, sizeof(*o->contents), 0))
 		return NULL;
 	return &o->contents[id];
 }
@@ -209,8 +209,8 @@ static int one(struct spht_observed *o, const struct spht_obs_where *w, const st
 		for (uint32_t i = 0; i < s->nr; i++)
 			if (w->has_leaf && e[i].index == w->index)
 				but = i;
-		but = walked(o, w, x, s, but < SPHT_PT_ENTRIES ? e[but].value
-							       : value_of(c, w->index));
+		but = walked(o, w, x, s,
+			     but < SPHT_PT_ENTRIES ? e[but].value : value_of(c, w->index));
 		/* The score leaves it out itself. */
 		if (o->snap_mode == SPHT_SNAP_SCORE)
 			but = SPHT_PT_ENTRIES;

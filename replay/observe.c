@@ -17,8 +17,7 @@ struct spht_observed *spht_observed_open(const struct spht_role_layout *layout, 
 	o->window = window;
 	if (spht_shadow_init(&o->shadow, layout) || spht_idmap_init(&o->frames) ||
 	    spht_idmap_init(&o->gfns) || spht_idmap_init(&o->rmap_gfns) ||
-	    spht_idmap_init(&o->snap_gfns) ||
-	    spht_steps_init(&o->steps, room))
+	    spht_idmap_init(&o->snap_gfns) || spht_steps_init(&o->steps, room))
 		goto fail;
 	spht_mmu_init(&o->mmu, &o->shadow);
 	o->guest = spht_guest_open(&o->steps.changes);
@@ -283,8 +282,7 @@ static int on_window(struct spht_observed *o, const struct spht_exit *x)
 	v->t_entry = x->t_entry;
 	spht_obs_guest_flush(o, v, x);
 	if (x->cls == SPHT_CLASS_NONE && !x->nr_ops && !x->store_known &&
-	    !(x->snaps && x->snaps->nr) &&
-	    !(x->invlpg && spht_obs_invalidates(o, v, x))) {
+	    !(x->snaps && x->snaps->nr) && !(x->invlpg && spht_obs_invalidates(o, v, x))) {
 		v->other_exits++;
 		window = x->t_entry - x->t_exit;
 		v->other_ns = window < UINT32_MAX - v->other_ns ? v->other_ns + (uint32_t)window

@@ -52,6 +52,10 @@ json_t *spht_json_row(const struct spht_row *row, const struct spht_recording *r
 void spht_text_recording(FILE *out, const struct spht_recording *recording);
 void spht_text_result(FILE *out, const struct spht_recording *recording,
 		      const struct spht_run_options *options, const struct spht_result *result);
+/* What was made of snapshots of guest tables; the worlds against them; answers not proven. */
+void spht_text_snapshots(FILE *out, const struct spht_recording *recording);
+void spht_text_score(FILE *out, const struct spht_recording *recording);
+void spht_text_left(FILE *out, const struct spht_account *account);
 /* --explain: the confusion matrices behind fidelity_pct. */
 void spht_text_explain(FILE *out, const struct spht_recording *recording);
 /* --list-misses: a line for each disagreement, at most 100 columns. */

@@ -75,7 +75,8 @@ static void add(struct run *r, const struct table *t, enum spht_score_set set, c
 				uint64_t all = says[s] & mask[k];
 				uint64_t there = all & t->truth[k];
 
-				r->score->n[w][set][s][1] += (unsigned int)__builtin_popcountll(there);
+				r->score->n[w][set][s][1] +=
+					(unsigned int)__builtin_popcountll(there);
 				r->score->n[w][set][s][0] +=
 					(unsigned int)__builtin_popcountll(all & ~there);
 			}

@@ -448,6 +448,11 @@ static void warn(const struct spht_recording *rec)
 			"size); results around the gaps are guesses\n",
 			rec->path, (unsigned long long)rec->stats.lost_events,
 			(unsigned long long)rec->stats.lost_unknown);
+	if (rec->stats.snaps.damaged)
+		fprintf(stderr,
+			"spht-replay: %s: %llu of its snapshots of guest tables are damaged; their "
+			"tables count as unknown\n",
+			rec->path, (unsigned long long)rec->stats.snaps.damaged);
 	if (*rec->window_said)
 		fprintf(stderr,
 			"spht-replay: %s: the header's kvm.prefetch_window is %s, not a power of "

@@ -219,6 +219,7 @@ void spht_text_recording(FILE *out, const struct spht_recording *r)
 	text_exits(out, &r->counted);
 	text_counters(out, r);
 	text_pages(out, r);
+	spht_text_snapshots(out, r);
 	text_fidelity(out, f);
 }
 
@@ -309,6 +310,7 @@ void spht_text_result(FILE *out, const struct spht_recording *rec,
 		" zapped, %" PRIu64 " unused\n",
 		a->built, a->used_timely, a->used_late, a->used_weak, a->use_unknown,
 		a->zapped_unused + a->evicted_unused, a->lost_epoch + a->resident_unused);
+	spht_text_left(out, &res->world[SPHT_WORLD_INFERRED]);
 	if (rec->stats.has_exits)
 		fprintf(out, "  helper            %.3f s busy\n", (double)a->helper_busy_ns / 1e9);
 }
@@ -337,8 +339,9 @@ static void explain_derived(FILE *out, const struct spht_fidelity *f)
 	fprintf(out, "silent drops foreseen, by cause, and what was found there next:\n");
 	for (unsigned int d = SPHT_DERIVED_NOTHING + 1; d < SPHT_DERIVED_NR; d++)
 		if (d != SPHT_DERIVED_SNAPSHOT || f->derived[d][0] || f->derived[d][1])
-			fprintf(out, "  %-48s  absent %8" PRIu64 "  present (refuted) %6" PRIu64 "\n",
-			causes[d], f->derived[d][0], f->derived[d][1]);
+			fprintf(out,
+				"  %-48s  absent %8" PRIu64 "  present (refuted) %6" PRIu64 "\n",
+				causes[d], f->derived[d][0], f->derived[d][1]);
 }
 
 /* Zaps that KVM's own rules lead to: derived against recorded. */
@@ -388,6 +391,7 @@ void spht_text_explain(FILE *out, const struct spht_recording *r)
 		f->get_page[1][0], f->get_page[0][0], f->get_page[0][1], f->get_page[1][1]);
 	explain_derived(out, f);
 	explain_zaps(out, f);
+	spht_text_score(out, r);
 	fprintf(out,
 		"silent drops: %" PRIu64 " the walk shows another mapping; %" PRIu64
 		" a sync came in between; %" PRIu64 " a flush came in between; %" PRIu64

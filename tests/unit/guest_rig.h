@@ -161,7 +161,7 @@ static inline char letter(uint8_t s)
 
 /* States in the strict, inferred and optimistic world, one letter for each of @steps. */
 static inline void check_worlds(struct rig *r, const uint32_t *steps, size_t nr, const char *strict,
-			 const char *inferred, const char *optimistic)
+				const char *inferred, const char *optimistic)
 {
 	const char *want[SPHT_WORLD_NR] = {
 		[SPHT_WORLD_STRICT] = strict,

@@ -85,7 +85,10 @@ static void entry_that_goes_between_two_snapshots_was_there_until_the_first(void
 	unchanged(&r, 20);
 	changed(&r, 30, 0, 0);
 	unchanged(&r, 40);
-	CHECK(&r, "w?" "?--?", "www---", "www---", 10, 20, 29, 30, 39, 40);
+	CHECK(&r,
+	      "w?"
+	      "?--?",
+	      "www---", "www---", 10, 20, 29, 30, 39, 40);
 	rig_close(&r);
 }
 
@@ -258,7 +261,10 @@ static void what_was_known_of_an_entry_before_is_held_against_the_first_snapshot
 	walked(&r, 5, 0x700, DIRTY);
 	known(&r, 10, 0, 0);
 	unchanged(&r, 20);
-	CHECK(&r, "?" "?--?", "ww---", "ww---", 5, 9, 10, 19, 20);
+	CHECK(&r,
+	      "?"
+	      "?--?",
+	      "ww---", "ww---", 5, 9, 10, 19, 20);
 	rig_close(&r);
 }
 
