@@ -21,7 +21,8 @@ void spht_text_snapshots(FILE *out, const struct spht_recording *r)
 		use->used, r->snap_mode == SPHT_SNAP_SCORE ? "scored" : "used", use->other,
 		st->unreadable);
 	if (use->against_walk)
-		fprintf(out, "             %" PRIu64 " walks read another entry than theirs shows\n",
+		fprintf(out,
+			"             %" PRIu64 " walks read another entry than theirs shows\n",
 			use->against_walk);
 	if (st->damaged)
 		fprintf(out,
@@ -57,8 +58,8 @@ void spht_text_score(FILE *out, const struct spht_recording *r)
 		s->snapshots, s->near_snapshots);
 	for (unsigned int set = 0; set < SPHT_SCORE_SETS; set++) {
 		fprintf(out, "  %s\n", sets[set]);
-		fprintf(out, "  %-10s %11s %10s %11s %10s %12s %11s\n", "", "absent:right",
-			"wrong", "present:right", "wrong", "undec.:absent", "present");
+		fprintf(out, "  %-10s %11s %10s %11s %10s %12s %11s\n", "", "absent:right", "wrong",
+			"present:right", "wrong", "undec.:absent", "present");
 		for (unsigned int w = 0; w < SPHT_WORLD_NR; w++) {
 			const uint64_t(*n)[2] = s->n[w][set];
 
