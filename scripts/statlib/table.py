@@ -10,7 +10,7 @@ import io
 import math
 
 # 3 has columns of plugins besides, and the others mean the same.
-SCHEMAS = ["2", "3"]
+SCHEMAS = ["2", "3", "4"]
 
 # What a row is of. A configuration is HEURISTIC and what --vary adds, at one time scale.
 TRACE = ["trace", "trace_sha256"]

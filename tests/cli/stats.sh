@@ -312,7 +312,7 @@ done
 mixed "" knowledge=strict
 refused "books of two worlds" "knowledge is not the same everywhere: 'inferred'.*'strict'" pooled mixed.csv
 mixed schema=1 ""
-refused "another schema" "mixed.csv:2: schema is '1'; this program knows 2, 3" pooled mixed.csv
+refused "another schema" "mixed.csv:2: schema is '1'; this program knows 2, 3, 4" pooled mixed.csv
 mixed trace_complete=no ""
 refused "a recording that was read in part" "mixed.csv:2: trace_complete is 'no'" pooled mixed.csv
 mixed rules=naive rules=naive

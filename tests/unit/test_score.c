@@ -220,6 +220,30 @@ static void each_world_is_held_against_what_the_snapshots_show(void **unused)
 	rig_close(&r);
 }
 
+static void what_the_exit_itself_shows_does_not_count_for_a_world(void **unused)
+{
+	static const uint64_t two[][2] = {{8, PTE(0x708, DIRTY)}, {9, PTE(0x709, DIRTY)}};
+	struct spht_score score;
+	struct rig r;
+
+	(void)unused;
+	rig_open(&r);
+	spht_observed_snapshots(r.o, SPHT_SNAP_SCORE);
+	first_fault(&r);
+	write_page_table(&r, 1); /* so nothing is frozen */
+	begin(&r, VPN(1, 8), U, PTE(0x708, DIRTY));
+	snap(&r, SPHT_SNAP_WALK, SPHT_SNAP_FULL, 2, two);
+	put(&r, ev_requested(0x708, 1));
+	set(&r, VPN(1, 8), SPTE_W(0x708));
+	prefetch(&r, VPN(1, 9), 0x709);
+	end(&r);
+	score_of(&r, &score);
+	/* That KVM prefetched 9 is known from this very exit on. */
+	assert_int_equal(score.n[SPHT_WORLD_INFERRED][SPHT_SCORE_NEAR][SPHT_SAYS_NOTHING][1], 1);
+	assert_int_equal(score.n[SPHT_WORLD_OPTIMISTIC][SPHT_SCORE_NEAR][SPHT_SAYS_PRESENT][1], 1);
+	rig_close(&r);
+}
+
 static void sync_drops_what_a_snapshot_shows_to_be_gone(void **unused)
 {
 	struct rig r;
@@ -312,6 +336,7 @@ int main(void)
 		cmocka_unit_test(score_has_every_entry_of_every_snapshot_once_in_each_world),
 		cmocka_unit_test(strict_world_calls_nothing_present_that_is_not),
 		cmocka_unit_test(each_world_is_held_against_what_the_snapshots_show),
+		cmocka_unit_test(what_the_exit_itself_shows_does_not_count_for_a_world),
 		cmocka_unit_test(sync_drops_what_a_snapshot_shows_to_be_gone),
 		cmocka_unit_test(sync_takes_the_right_to_write_where_the_snapshot_shows_none),
 		cmocka_unit_test(snapshot_that_is_not_of_a_sync_drops_nothing),
