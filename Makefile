@@ -10,6 +10,7 @@
 # make format-check does every C file look as .clang-format wants it
 # make bench        sizes and speeds against trace-cmd and libtracecmd
 # make tables       tables of docs/evidence.md; TABLES='bounds FILE...' for another one
+# make validation   docs/validation.md, from docs/validation
 # make results      docs/results.md, from traces/samples; docs/results-full.md with RECORDINGS='FILE...'
 # make install, uninstall, clean
 #
@@ -367,6 +368,9 @@ tables: programs
 	@BUILD='$(BUILD)' scripts/tables $(TABLES)
 
 # The cut kbuild-cc-1vcpu has no marks and is of another workload.
+validation:
+	@scripts/validation --output=docs/validation.md
+
 RESULTS = $(if $(RECORDINGS),--full --output=docs/results-full.md $(RECORDINGS),\
 	--output=docs/results.md $(wildcard traces/samples/kbuild-w*.spht))
 results: programs
@@ -398,7 +402,7 @@ clean:
 
 FORCE:
 .PHONY: all programs tools unit have-libs demo demo-run check check-run check-live check-asan \
-	check-mutations format-check lab check-lab bench tables results install install-headers \
+	check-mutations format-check lab check-lab bench tables results validation install install-headers \
 	uninstall clean FORCE
 
 -include $(patsubst %.c,$(BUILD)/%.d,$(TRACES_SRCS) $(TRACE_TOOL_SRCS) $(REPLAY_LIB_SRCS) \

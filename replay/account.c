@@ -38,6 +38,12 @@ int spht_account_check(const struct spht_account *a, bool is_none, struct spht_e
 	if (differ(err, "F_base = avoided_direct + avoided_side + remaining", a->f_base,
 		   a->avoided_direct + a->avoided_side + a->remaining))
 		return -1;
+	if (a->remaining_huge + a->remaining_ad > a->remaining)
+		return differ(err, "remaining_huge + remaining_ad <= remaining",
+			      a->remaining_huge + a->remaining_ad, a->remaining);
+	if (a->remaining_refault > a->remaining)
+		return differ(err, "remaining_refault <= remaining", a->remaining_refault,
+			      a->remaining);
 	if (differ(err,
 		   "generated = duplicate + illegal + unknown + queue_full + cancelled_demand + "
 		   "cancelled_zap + pending_end + issued",

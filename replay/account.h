@@ -36,6 +36,8 @@ struct spht_broken {
 struct spht_account {
 	uint64_t f_base;
 	uint64_t avoided_direct, avoided_side, remaining;
+	/* Parts of remaining: two of its classes (the rest is hidden), and refaults of any. */
+	uint64_t remaining_huge, remaining_ad, remaining_refault;
 	uint64_t new_exits_lo, new_exits_hi;
 	uint64_t helper_exits;
 

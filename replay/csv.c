@@ -154,6 +154,15 @@ static json_t *counters_json(const struct spht_recording *r)
 	return o;
 }
 
+static json_t *remaining_json(const struct spht_account *a)
+{
+	uint64_t hidden = a->remaining - a->remaining_huge - a->remaining_ad;
+
+	return json_pack("{s:I,s:I,s:I,s:I}", "hidden", (json_int_t)hidden, "huge",
+			 (json_int_t)a->remaining_huge, "ad", (json_int_t)a->remaining_ad,
+			 "refault", (json_int_t)a->remaining_refault);
+}
+
 /* The intervals' rows, without what they have in common; NULL: memory. */
 static json_t *phases_json(const struct spht_recording *rec, const struct spht_run_options *opt,
 			   const struct spht_result *res)
@@ -193,6 +202,7 @@ json_t *spht_json_row(const struct spht_row *row, const struct spht_recording *r
 				      json_integer((json_int_t)res->world[knowledge].slack[b]));
 	/* Bin b counts uses that came [2^b, 2^(b+1)) ns after the entry was ready. */
 	json_object_set_new(o, "slack_log2_ns", slack);
+	json_object_set_new(o, "remaining_by_class", remaining_json(&res->world[knowledge]));
 	json_object_set_new(o, "kvm_counters", counters_json(rec));
 	/* 0: none known. */
 	json_object_set_new(o, "mmu_pages_limit", json_integer(rec->mmu_pages));

@@ -226,6 +226,7 @@ static void fill_step(struct spht_observed *o, struct spht_obs_vcpu *v,
 	s->flags |= (x->cls != SPHT_CLASS_NONE ? SPHT_STEP_PF : 0) |
 		    (x->pfec & SPHT_PF_W ? SPHT_STEP_NEED_W : 0) |
 		    (base && w->has_leaf ? SPHT_STEP_BASE : 0) |
+		    (x->refault ? SPHT_STEP_REFAULT : 0) |
 		    (base && !w->has_leaf ? SPHT_STEP_UNMODELLED : 0) |
 		    (w->has_leaf ? SPHT_STEP_HAS_LEAF : 0) | (w->direct ? SPHT_STEP_DIRECT : 0) |
 		    (w->has_stop ? SPHT_STEP_STOP : 0) | (x->requested ? SPHT_STEP_REQUESTED : 0);

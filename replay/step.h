@@ -72,6 +72,7 @@ enum {
 	SPHT_STEP_ZAPS = 1 << 12, /* has a ZAP or ZAP_ALL */
 	SPHT_STEP_MORE = 1 << 13, /* has anything but SET and PREFETCH */
 	SPHT_STEP_FORCED = 1 << 8, /* faults whatever entry is there: not for want of W */
+	SPHT_STEP_REFAULT = 1 << 14, /* follows a guest fault on its page */
 };
 
 struct spht_step {

@@ -441,7 +441,7 @@ bool spht_w_fault(struct spht_whatif *w, const struct spht_step *s, uint32_t ste
 		spht_w_want_met(w, s->page, s->index);
 	proven_touch(w, s, step);
 	if (base || (s->flags & SPHT_STEP_UNMODELLED))
-		here->remaining++;
+		spht_w_remains(here, s);
 	if (have && spareable && spht_w_extra(&w->pages[s->page], s->index))
 		here->kept_met++;
 	/* A fault of the guest's own asks for no shadow entry: the request stands. */

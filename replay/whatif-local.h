@@ -174,6 +174,15 @@ static inline struct spht_account *spht_w_book(struct spht_whatif *w, bool outsi
 	return outside ? &w->rest : w->acc;
 }
 
+/* Counts a base fault that happens all the same. */
+static inline void spht_w_remains(struct spht_account *a, const struct spht_step *s)
+{
+	a->remaining++;
+	a->remaining_huge += s->cls == SPHT_CLASS_HUGE;
+	a->remaining_ad += s->cls == SPHT_CLASS_AD;
+	a->remaining_refault += (s->flags & SPHT_STEP_REFAULT) != 0;
+}
+
 /* The bits of wpage.outside: entries that a helper built, and lacking ones. */
 enum { SPHT_OUTSIDE_BUILT, SPHT_OUTSIDE_LACK, SPHT_OUTSIDE_NR };
 

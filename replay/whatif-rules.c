@@ -67,5 +67,6 @@ void spht_rules_count(struct spht_whatif *w, const struct spht_step *s)
 		      (!(s->flags & SPHT_STEP_NEED_W) || (st & SPHT_GPTE_WRITABLE));
 	}
 	here->avoided_direct += met;
-	here->remaining += !met && (s->flags & (SPHT_STEP_BASE | SPHT_STEP_UNMODELLED));
+	if (!met && (s->flags & (SPHT_STEP_BASE | SPHT_STEP_UNMODELLED)))
+		spht_w_remains(here, s);
 }

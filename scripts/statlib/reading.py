@@ -1,23 +1,15 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""The reading of the results: prose by hand, figures by the generator.
+"""The reading of the results (prose.py): figures are GROUP/SPEC/WHAT.
 
-{{GROUP/SPEC/WHAT}} becomes a figure, {{check LEFT < RIGHT}} nothing, if it holds. SPEC is one that
-was run, "best NAME", or "top", the best of the best; of "SPEC minus SPEC" there are gain and
-gain_pct, and their ends, gain_low and so on. A figure that is written by hand would go
-stale unseen, so digits stand in `code` only.
+SPEC is one that was run, "best NAME", or "top", the best of the best; of "SPEC minus SPEC" there
+are gain and gain_pct, and their ends, gain_low and so on.
 """
 
 import math
-import re
 
 from . import estimate, summary
-from .table import HEURISTIC, Problem
-
-MARK = re.compile(r"\{\{(.*?)\}\}", re.S)
-COMMENT = re.compile(r"<!--.*?-->\n?", re.S)
-CODE = re.compile(r"`[^`]*`|\]\([^)]*\)")
-COMPARED = {"<": lambda a, b: a < b, ">": lambda a, b: a > b, "<=": lambda a, b: a <= b,
-            ">=": lambda a, b: a >= b, "=": lambda a, b: a == b}
+from .prose import Prose
+from .table import HEURISTIC
 
 SETTINGS = estimate.Settings()
 RATIOS = {"coverage": summary.coverage, "accuracy_lo": summary.accuracy_lo,
@@ -52,16 +44,15 @@ def gain_of(cell, other, what):
     return found.student[end] if found.student else None
 
 
-class Reading:
-    """Fills in one text from a study; every Problem names the mark that is wrong."""
+class Reading(Prose):
+    """Fills in one text from a study."""
+
+    form = "GROUP/SPEC/WHAT"
 
     def __init__(self, path, study):
-        self.path = path
+        super().__init__(path)
         self.study = study
         self.parts = {part.name(): part for part in study.parts}
-
-    def wrong(self, mark, why):
-        return Problem(f"{self.path}: {{{{{mark}}}}}: {why}")
 
     def cell(self, mark, group, spec, scale):
         part = self.parts.get(group)
@@ -98,41 +89,3 @@ class Reading:
         if what in RATIOS and not what.endswith("_pct"):
             places = 3
         return value, f"{value:,.{places}f}"
-
-    def number(self, mark, text):
-        """A figure, a number, or a number times a figure."""
-        factor, star, rest = text.rpartition("*")
-        if star:
-            return float(factor) * self.figure(mark, rest)[0]
-        return self.figure(mark, text)[0] if "/" in text else float(text)
-
-    def hold(self, mark, text):
-        sides = re.split(r" (<=|>=|<|>|=) ", text)
-        if len(sides) != 3:
-            raise self.wrong(mark, "expected check LEFT < RIGHT")
-        try:
-            left, right = self.number(mark, sides[0]), self.number(mark, sides[2])
-        except (ValueError, TypeError):
-            raise self.wrong(mark, "expected numbers or GROUP/SPEC/WHAT") from None
-        if not COMPARED[sides[1]](left, right):
-            raise self.wrong(mark, f"does not hold any more: {left:.9g} against {right:.9g}; the"
-                             " text beside it has to be written anew")
-        return ""
-
-    def replace(self, match):
-        mark = match[1]
-        if mark.startswith("check "):
-            return self.hold(mark, mark.removeprefix("check "))
-        return self.figure(mark, mark)[1]
-
-    def fill(self, text):
-        text = COMMENT.sub("", text)
-        for number, line in enumerate(CODE.sub("", MARK.sub("", text)).splitlines(), 1):
-            if re.search(r"\d", line):
-                raise Problem(f"{self.path}: a figure by hand in line {number} without comments:"
-                              f" '{line.strip()}'; write {{{{GROUP/SPEC/WHAT}}}}, or `code` where"
-                              " it is none")
-        # A line that holds checks alone leaves no gap.
-        text = re.sub(r"^[ \t]*(?:\{\{check [^}]*\}\}[ \t]*)+\n",
-                      lambda m: MARK.sub(self.replace, m[0]).strip(), text, flags=re.M)
-        return MARK.sub(self.replace, text)

@@ -234,6 +234,14 @@ for t, j in zip(table, rows):
         else:
             assert abs(float(cell) - value) <= 1e-8 * abs(value), (name, value, cell)
     assert sum(j["slack_log2_ns"]) == j["used_timely"], j["slack_log2_ns"]
+    left = j["remaining_by_class"]
+    assert left["hidden"] + left["huge"] + left["ad"] == j["remaining"], left
+    assert 0 <= left["refault"] <= j["remaining"], left
+    if j["heuristic"] == "none":
+        # Nothing is avoided: what remains is what was recorded, class by class.
+        assert left["hidden"] == j["pf_hidden"] and left["ad"] == j["pf_ad"], left
+        assert left["huge"] == j["pf_huge"] - j["pf_huge_nopaging"], left
+        assert left["refault"] == j["pf_refault"], left
     f = j["fidelity"]
     agreed = sum(n for k, n in f["p_bit"].items() if k.endswith(("p0_absent", "p1_weak")))
     every = sum(f["p_bit"].values())

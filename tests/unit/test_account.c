@@ -9,6 +9,9 @@ static const struct spht_account good = {
 	.avoided_direct = 30,
 	.avoided_side = 20,
 	.remaining = 50,
+	.remaining_huge = 20,
+	.remaining_ad = 30,
+	.remaining_refault = 50,
 	.new_exits_lo = 3,
 	.new_exits_hi = 7,
 	.helper_exits = 2,
@@ -97,6 +100,31 @@ static void each_counter_off_by_one_breaks_its_identity_by_name(void **unused)
 	}
 }
 
+static void parts_of_what_remains_are_no_more_than_all(void **unused)
+{
+	static const struct {
+		size_t offset;
+		const char *name;
+	} parts[] = {
+		{offsetof(struct spht_account, remaining_huge), "remaining_huge + remaining_ad"},
+		{offsetof(struct spht_account, remaining_ad), "remaining_huge + remaining_ad"},
+		{offsetof(struct spht_account, remaining_refault), "remaining_refault"},
+	};
+
+	(void)unused;
+	for (size_t i = 0; i < ARRAY_SIZE(parts); i++) {
+		struct spht_account a = good;
+		struct spht_error err = {{0}};
+		uint64_t *v = (uint64_t *)(void *)((char *)&a + parts[i].offset);
+
+		--*v;
+		assert_int_equal(spht_account_check(&a, false, &err), 0);
+		*v += 2;
+		assert_int_equal(spht_account_check(&a, false, &err), -1);
+		assert_non_null(strstr(err.text, parts[i].name));
+	}
+}
+
 static void broken_identity_is_told_with_both_sides(void **unused)
 {
 	struct spht_account a = good;
@@ -162,6 +190,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(books_that_close_pass),
 		cmocka_unit_test(each_counter_off_by_one_breaks_its_identity_by_name),
+		cmocka_unit_test(parts_of_what_remains_are_no_more_than_all),
 		cmocka_unit_test(broken_identity_is_told_with_both_sides),
 		cmocka_unit_test(fewer_possible_new_exits_than_proven_ones_are_an_error),
 		cmocka_unit_test(run_without_a_helper_must_leave_no_trace_of_one),
