@@ -36,7 +36,7 @@ lab_initrd()
 }
 
 # Files for both levels, from the options: VCPUS JOBS SECONDS_CAP OBJECTS WORKLOAD WINDOW
-# MEMORY KVM_ARGS RECORDER, and JOB, the script for L1.
+# MEMORY KVM_ARGS KVM_HELPER RECORDER, and JOB, the script for L1.
 prepare_run()
 {
 	lab_in=$RUN/share/in
@@ -69,6 +69,7 @@ prepare_run()
 	memory=$MEMORY
 	recorder=$RECORDER
 	kvm_args='kvm_amd.npt=0 $KVM_ARGS'
+	kvm_helper=$KVM_HELPER
 	append='$L2_APPEND'
 	END
 }
@@ -92,6 +93,7 @@ settings()
 	lab.debian_kernel=$KERNEL_VERSION
 	lab.qemu_version=$QEMU_VERSION
 	lab.prefetch_window=$WINDOW
+	lab.kvm_helper=${KVM_HELPER:-none}
 	marks.names.0x1=boot
 	marks.names.0x2=make
 	marks.names.0x3=end
@@ -181,6 +183,14 @@ bring_out()
 	'') say "the guest was not done after $SECONDS_CAP s; the recording ends there" ;;
 	*) die "make in the guest failed with status $lab_end" ;;
 	esac
+	lab_helper=${OUT%.*}.helper
+	if [ -n "$KVM_HELPER" ]; then
+		[ -s "$lab_out/helper" ] || die "L1 handed out no counters of the helper"
+		grep -qx 'threads [01]' "$lab_out/helper" || die "the counters of the helper make no sense"
+		[ "$KVM_HELPER" = off ] || grep -qx 'threads 1' "$lab_out/helper" ||
+			die "KVM had no helper thread: see dmesg in L1 (--shell)"
+		cp "$lab_out/helper" "$lab_helper" || die "cannot write $lab_helper"
+	fi
 	# In two steps: what has the final name is whole.
 	cp "$lab_file" "$OUT.part" || {
 		rm -f "$OUT.part"
