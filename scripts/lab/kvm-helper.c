@@ -20,10 +20,10 @@
 #include <linux/sched/mm.h>
 #include <linux/wait.h>
 
-#define SPHT_QUEUE 256
+#define SPHT_QUEUE      256
 /* The spare reverse-map entries of a struct kvm_vcpu, 40, are enough for so many. */
 #define SPHT_WINDOW_MAX 32
-#define SPHT_BUCKETS 32
+#define SPHT_BUCKETS    32
 
 static bool spht_helper;
 module_param(spht_helper, bool, 0444);
@@ -54,9 +54,9 @@ static int spht_cpu = -1;
 module_param(spht_cpu, int, 0444);
 MODULE_PARM_DESC(spht_cpu, "CPU that the thread is bound to (default: any)");
 
-#define SPHT_COUNTER(name, what)                                                                   \
-	static unsigned long spht_##name;                                                          \
-	module_param(spht_##name, ulong, 0444);                                                    \
+#define SPHT_COUNTER(name, what) \
+	static unsigned long spht_##name; \
+	module_param(spht_##name, ulong, 0444); \
 	MODULE_PARM_DESC(spht_##name, what)
 
 SPHT_COUNTER(threads, "threads started");
@@ -65,7 +65,8 @@ SPHT_COUNTER(dropped, "of these: the queue was full");
 SPHT_COUNTER(served, "of these: the thread held the lock for it");
 SPHT_COUNTER(gone, "of these: shadow page zapped or process ended meanwhile");
 SPHT_COUNTER(retried, "of these: host pages were being invalidated, nothing was done");
-SPHT_COUNTER(refused_role, "of these: the vCPU pages in another way than the copy of its state says");
+SPHT_COUNTER(refused_role,
+	     "of these: the vCPU pages in another way than the copy of its state says");
 SPHT_COUNTER(built, "entries built");
 SPHT_COUNTER(duplicate, "entries that were there");
 SPHT_COUNTER(illegal, "entries whose guest entry is absent or not accessed");
@@ -118,7 +119,8 @@ static struct spht *spht_of(struct kvm *kvm)
 {
 	struct spht *h;
 
-	list_for_each_entry_rcu(h, &spht_list, link, true) {
+	list_for_each_entry_rcu(h, &spht_list, link, true)
+	{
 		if (h->kvm == kvm)
 			return h;
 	}
@@ -201,7 +203,8 @@ static struct kvm_mmu_page *spht_page(struct kvm *kvm, const struct spht_request
 	struct hlist_head *list = &kvm->arch.mmu_page_hash[kvm_page_table_hashfn(r->gfn)];
 	struct kvm_mmu_page *sp;
 
-	for_each_valid_sp(kvm, sp, list) {
+	for_each_valid_sp(kvm, sp, list)
+	{
 		if (sp->gfn == r->gfn && sp->role.word == r->role)
 			return sp;
 	}
@@ -212,7 +215,11 @@ static struct kvm_mmu_page *spht_page(struct kvm *kvm, const struct spht_request
 static bool spht_role_fits(const struct kvm_vcpu *vcpu, const struct kvm_mmu_page *sp)
 {
 	const union kvm_mmu_page_role ignored = {
-		.level = 0xf, .access = 0x7, .quadrant = 0x3, .passthrough = 1, .direct = 1,
+		.level = 0xf,
+		.access = 0x7,
+		.quadrant = 0x3,
+		.passthrough = 1,
+		.direct = 1,
 	};
 
 	return !((sp->role.word ^ vcpu->arch.mmu->root_role.word) & ~ignored.word);
