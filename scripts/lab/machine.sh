@@ -111,6 +111,7 @@ boot_l1()
 	# With snapshot=on the images stay as they are; what is written goes to unnamed files.
 	with_us env TMPDIR="$RUN" qemu-system-x86_64 -accel tcg,thread=multi -cpu EPYC,+svm -smp 2 \
 		-m 4096 -nodefaults -no-user-config -display none -no-reboot \
+		-name lab,debug-threads=on \
 		-kernel "$KERNEL_PART/boot/vmlinuz-$KERNEL" -initrd "$RUN/l1-initrd" \
 		-append "$L1_APPEND" \
 		-drive file="$L1_PART/disk",format=raw,if=virtio,snapshot=on \
@@ -119,6 +120,21 @@ boot_l1()
 		-device virtio-9p-pci,fsdev=share,mount_tag=share \
 		"$@" 2>"$RUN/qemu.err" &
 	QEMU_PID=$!
+}
+
+# The helper thread stands for one that has a core.  L1's second CPU, where it runs, sleeps
+# most of the time; on a busy machine it would go on only after others' time slices, which
+# are longer than what it has to do.
+prompt_second_cpu()
+{
+	for lab_task in /proc/"$QEMU_PID"/task/*; do
+		case $(cat "$lab_task/comm" 2>/dev/null) in
+		'CPU 1/TCG')
+			chrt --rr --pid 1 "${lab_task##*/}" 2>/dev/null && return 0
+			;;
+		esac
+	done
+	say "the second CPU's thread has no priority (that needs root): the helper comes later on a busy machine"
 }
 
 # The last words of a run that went wrong.
