@@ -33,6 +33,8 @@ decide_where()
 		hardware)
 			if [ "$WINDOW" != 8 ]; then
 				say "KVM shadows here, but its prefetch window is 8: using the emulated lab"
+			elif [ -n "$KVM_HELPER" ]; then
+				say "KVM shadows here, but without a helper thread: using the emulated lab"
 			elif [ -n "$KVM_ARGS" ]; then
 				say "KVM shadows here, but its modules are loaded already (--kvm-arg): using the emulated lab"
 			elif [ "$(id -u)" != 0 ]; then
@@ -50,6 +52,7 @@ decide_where()
 		[ "$lab_mode" = hardware ] ||
 			die "--where=host needs kvm_intel with ept=0 or kvm_amd with npt=0; here: $lab_mode"
 		[ "$WINDOW" = 8 ] || die "--where=host: the KVM of this machine has prefetch window 8"
+		[ -z "$KVM_HELPER" ] || die "--where=host: the KVM of this machine has no helper thread"
 		[ "$(id -u)" = 0 ] || die "--where=host: recording needs root"
 	fi
 	if [ "$WHERE" = host ]; then

@@ -300,7 +300,21 @@ make_guest()
 	rm -rf "$lab_guest/root"
 }
 
-# --- kvm.ko with another prefetch window
+# --- kvm.ko with another prefetch window, with a helper thread
+
+# The calls of kvm-helper.c.  It does nothing unless kvm.spht_helper is set.
+add_helper()
+{
+	cp "$LAB/kvm-helper.c" "$1/spht.c"
+	insert_once "$1/mmu.c" '^#define PTTYPE_EPT 18 /\* arbitrary \*/$' '#include "spht.c"'
+	insert_once "$1/mmu.c" '^[[:blank:]]node->track_write = kvm_mmu_pte_write;$' 'spht_start(kvm);'
+	insert_once "$1/mmu.c" '^[[:blank:]]kvm_mmu_uninit_tdp_mmu\(kvm\);$' 'spht_stop(kvm);'
+	insert_once "$1/mmu.c" '^[[:blank:]]if \(kvm->arch\.nx_lpage_recovery_thread\)$' 'spht_stop(kvm);'
+	insert_once "$1/paging_tmpl.h" '^[[:blank:]]ret = mmu_set_spte\(vcpu, fault->slot, it\.sptep, gw->pte_access,$' \
+		'spht_before(vcpu);'
+	change_once "$1/paging_tmpl.h" '^[[:blank:]]FNAME\(pte_prefetch\)\(vcpu, gw, it\.sptep\);$' \
+		'FNAME(pte_prefetch)(vcpu, gw, it.sptep); if (PTTYPE == 64) spht_fault(vcpu, it.sptep, ret);'
+}
 
 make_kvm()
 {
@@ -316,6 +330,7 @@ make_kvm()
 		'ccflags-y += -I $(src) -I $(src)/../../../virt/kvm'
 	change_once "$lab_dir/arch/x86/kvm/Makefile" '^include \$\(srctree\)/virt/kvm/Makefile\.kvm$' \
 		'include $(src)/../../../virt/kvm/Makefile.kvm'
+	[ -z "$KVM_HELPER" ] || add_helper "$lab_dir/arch/x86/kvm/mmu"
 	# Without a vmlinux, modules get no BTF; the image of the kernel has one inside.
 	cp "$KERNEL_PART/boot/vmlinuz-$KERNEL" "$lab_kvm/root/vmlinuz"
 	in_root "$lab_kvm/root" sh /linux/scripts/extract-vmlinux /vmlinuz \
@@ -338,12 +353,26 @@ make_kvm()
 	rm -rf "$lab_kvm/root"
 }
 
-# change_once FILE PATTERN TEXT: the one line that matches becomes TEXT.
-change_once()
+matches_once()
 {
 	lab_count=$(grep -cE "$2" "$1") || :
 	[ "$lab_count" = 1 ] ||
 		die "${1##*/linux/} of $SOURCE_PACKAGE: '$2' matches $lab_count lines, not 1; this kernel needs another way"
+}
+
+# insert_once FILE PATTERN LINE: before the one line that matches.
+insert_once()
+{
+	matches_once "$1" "$2"
+	# The pattern holds no |, the line no backslash.
+	sed -i -E "\\|$2|i\\
+$3" "$1"
+}
+
+# change_once FILE PATTERN TEXT: the one line that matches becomes TEXT.
+change_once()
+{
+	matches_once "$1" "$2"
 	# The pattern and the text hold no |, the text no \ or &.
 	sed -i -E "s|$2|$3|" "$1"
 	[ "$(grep -cF "$3" "$1")" -ge 1 ] || die "${1##*/linux/}: the change did not take effect"
@@ -399,17 +428,26 @@ make_images()
 		cat "$LAB/lab-mark.c" "$LAB/lab-mark-ko.c" "$LAB/lab-capture"
 		echo "$lab_tools $lab_source $WORKLOAD"
 	} | stamp)
-	lab_kvm=$({ recipe make_kvm source_tree in_root change_once; echo "$lab_tools $lab_source $WINDOW"; } | stamp)
+	lab_kvm_id=kvm-$WINDOW${KVM_HELPER:+-helper}
+	lab_kvm=$({
+		recipe make_kvm source_tree in_root change_once matches_once
+		if [ -n "$KVM_HELPER" ]; then
+			recipe add_helper insert_once
+			cat "$LAB/kvm-helper.c"
+		fi
+		echo "$lab_tools $lab_source $WINDOW"
+	} | stamp)
 	lab_id=guest-$(echo "$WORKLOAD" | tr -c 'a-z0-9\n' _)
 	GUEST_PART=$CACHE/$lab_id-$lab_guest
 	KVM_PART=
-	[ "$WINDOW" = 8 ] || KVM_PART=$CACHE/kvm-$WINDOW-$lab_kvm
+	[ "$WINDOW$KVM_HELPER" = 8 ] || KVM_PART=$CACHE/$lab_kvm_id-$lab_kvm
 	if [ ! -d "$GUEST_PART" ] || { [ -n "$KVM_PART" ] && [ ! -d "$KVM_PART" ]; }; then
 		need_root "the guest and kvm.ko"
 		part tools "$lab_tools" "the guest's compiler"
 		TOOLS_PART=$PART
 		part "$lab_id" "$lab_guest" "the guest with a kernel tree (some minutes)"
-		[ "$WINDOW" = 8 ] || part "kvm-$WINDOW" "$lab_kvm" "kvm.ko with prefetch window $WINDOW (some minutes)"
+		[ -z "$KVM_PART" ] || part "$lab_kvm_id" "$lab_kvm" \
+			"kvm.ko with prefetch window $WINDOW${KVM_HELPER:+ and a helper thread} (some minutes)"
 	fi
 	exec 9>&-
 }

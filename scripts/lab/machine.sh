@@ -36,7 +36,7 @@ lab_initrd()
 }
 
 # Files for both levels, from the options: VCPUS JOBS SECONDS_CAP OBJECTS WORKLOAD WINDOW
-# MEMORY KVM_ARGS SNAP RECORDER, and JOB, the script for L1.
+# MEMORY KVM_ARGS SNAP KVM_HELPER RECORDER, and JOB, the script for L1.
 prepare_run()
 {
 	lab_in=$RUN/share/in
@@ -70,6 +70,7 @@ prepare_run()
 	recorder=$RECORDER
 	snap=$SNAP
 	kvm_args='kvm_amd.npt=0 $KVM_ARGS'
+	kvm_helper=$KVM_HELPER
 	append='$L2_APPEND'
 	END
 }
@@ -93,6 +94,7 @@ settings()
 	lab.debian_kernel=$KERNEL_VERSION
 	lab.qemu_version=$QEMU_VERSION
 	lab.prefetch_window=$WINDOW
+	lab.kvm_helper=${KVM_HELPER:-none}
 	marks.names.0x1=boot
 	marks.names.0x2=make
 	marks.names.0x3=end
@@ -110,6 +112,7 @@ boot_l1()
 	# With snapshot=on the images stay as they are; what is written goes to unnamed files.
 	with_us env TMPDIR="$RUN" qemu-system-x86_64 -accel tcg,thread=multi -cpu EPYC,+svm -smp 2 \
 		-m 4096 -nodefaults -no-user-config -display none -no-reboot \
+		-name lab,debug-threads=on \
 		-kernel "$KERNEL_PART/boot/vmlinuz-$KERNEL" -initrd "$RUN/l1-initrd" \
 		-append "$L1_APPEND" \
 		-drive file="$L1_PART/disk",format=raw,if=virtio,snapshot=on \
@@ -118,6 +121,21 @@ boot_l1()
 		-device virtio-9p-pci,fsdev=share,mount_tag=share \
 		"$@" 2>"$RUN/qemu.err" &
 	QEMU_PID=$!
+}
+
+# The helper thread stands for one that has a core.  L1's second CPU, where it runs, sleeps
+# most of the time; on a busy machine it would go on only after others' time slices, which
+# are longer than what it has to do.
+prompt_second_cpu()
+{
+	for lab_task in /proc/"$QEMU_PID"/task/*; do
+		case $(cat "$lab_task/comm" 2>/dev/null) in
+		'CPU 1/TCG')
+			chrt --rr --pid 1 "${lab_task##*/}" 2>/dev/null && return 0
+			;;
+		esac
+	done
+	say "the second CPU's thread has no priority (that needs root): the helper comes later on a busy machine"
 }
 
 # The last words of a run that went wrong.
@@ -182,6 +200,14 @@ bring_out()
 	'') say "the guest was not done after $SECONDS_CAP s; the recording ends there" ;;
 	*) die "make in the guest failed with status $lab_end" ;;
 	esac
+	lab_helper=${OUT%.*}.helper
+	if [ -n "$KVM_HELPER" ]; then
+		[ -s "$lab_out/helper" ] || die "L1 handed out no counters of the helper"
+		grep -qx 'threads [01]' "$lab_out/helper" || die "the counters of the helper make no sense"
+		[ "$KVM_HELPER" = off ] || grep -qx 'threads 1' "$lab_out/helper" ||
+			die "KVM had no helper thread: see dmesg in L1 (--shell)"
+		cp "$lab_out/helper" "$lab_helper" || die "cannot write $lab_helper"
+	fi
 	# In two steps: what has the final name is whole.
 	cp "$lab_file" "$OUT.part" || {
 		rm -f "$OUT.part"

@@ -59,6 +59,18 @@ refused "snapshots by trace-cmd" 'only spht-record can do that' --snap -o x.dat
 refused "a window that KVM cannot have" 'prefetch-window=7' -o x.spht --prefetch-window=7
 refused "a folder outside of the tree" 'a folder such as lib/' -o x.spht --workload=../lib/
 refused "nested paging" 'npt=0' -o x.spht --kvm-arg=kvm_amd.npt=1
+for kind in window window:0 window:12 window:64 stride on; do
+	refused "a helper thread of the kind '$kind'" 'off or window:N is expected' -o x.spht --kvm-helper=$kind
+done
+refused "a helper thread beside two CPUs of the guest" 'vcpus=1 is expected' \
+	-o x.spht --vcpus=2 --kvm-helper=window:16
+refused "a helper thread by its parameters" 'kvm-helper sets it' -o x.spht --kvm-arg=kvm.spht_helper=1
+for kind in off window:16; do
+	check "KVM with a helper thread ($kind) needs other modules" decide none --kvm-helper=$kind
+	has "  so it is recorded in the emulated lab" out '^lab$'
+	status 1 "  and not on the machine itself" decide kvm_amd/npt=N --where=host --kvm-helper=$kind
+	has "  with the reason" err 'has no helper thread|needs root'
+done
 refused "an unknown option" 'not known' -o x.spht --fast
 : >there.spht
 status 1 "a file that is there is not replaced" "$LAB/record" -o there.spht
@@ -84,4 +96,27 @@ has "  with its line" err 'plan, line 1: WINDOW VCPUS JOBS RUNS'
 printf '8 1 1 1\n8 1 1 2\n' >p
 status 1 "a recording that would be made twice is refused" "$LAB/batch" -n dir p
 has "  by name" err 'w8-1vcpu-j1-run1\.spht would be recorded twice'
+
+# The comparison with a helper thread, as far as it goes without recordings.
+check "the comparison tells what it does" "$LAB/kvm-helper" --help
+has "  with its options" out '^  --policy=SIZE'
+kvm_helper()
+{
+	what=$1
+	why=$2
+	shift 2
+	status 2 "the comparison: $what is wrong usage" "$LAB/kvm-helper" "$@"
+	has "  with the reason" err "$why"
+}
+kvm_helper "no folder" 'a folder for the recordings is missing'
+kvm_helper "a window that the thread cannot have" 'expected some of 2,4,8,16,32' --policy=12 dir
+kvm_helper "a window that stands twice" 'stands twice' --policy=16,16 dir
+kvm_helper "no runs" 'from 1 to 99' --runs=0 dir
+kvm_helper "an unknown option" 'not expected' --fast dir
+status 1 "a comparison of nothing fails" "$LAB/kvm-helper" --no-record --csv=t.csv dir
+has "  with the folder" err 'dir/off: No such file'
+mkdir -p dir/off
+status 1 "a folder without recordings fails" "$LAB/kvm-helper" --no-record --csv=t.csv dir
+has "  and says so" err 'dir/off: no recording with prefetch window 1'
+check "no table is written" test ! -e t.csv
 finish
