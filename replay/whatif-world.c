@@ -96,6 +96,13 @@ static void note_since(struct spht_whatif *w, const struct spht_change *c, uint8
 		w->no_memory = true;
 }
 
+/* The entry may be read only from now on. */
+static void weaken(struct spht_whatif *w, uint32_t page, unsigned int index)
+{
+	spht_bit_clear(w->mmu.pages[page].writable, index);
+	spht_w_changed(w, page);
+}
+
 /*
  * The guest changed an entry.  What a helper built from the old one goes with
  * the next flush, which the guest owes; a store into a table that only the
@@ -116,6 +123,8 @@ static void guest_change(struct spht_whatif *w, const struct spht_change *c)
 	}
 	old = st[c->index];
 	st[c->index] = c->state;
+	if (w->real)
+		spht_real_guest(w, c->table, c->index, c->state);
 	if (w->since)
 		note_since(w, c, old);
 	/* The sync that comes with the flush drops what lost A, and takes W from what lost D. */
@@ -137,7 +146,7 @@ static void guest_change(struct spht_whatif *w, const struct spht_change *c)
 			else if (gone)
 				drop(w, page, c->index);
 			else if (weaker && !spht_w_theirs(p, c->index))
-				spht_bit_clear(w->mmu.pages[page].writable, c->index);
+				weaken(w, page, c->index);
 		}
 		if (p->wanted_ns && legal != was_legal)
 			spht_w_want_changed(w, page, c->index, legal);
@@ -266,6 +275,7 @@ void spht_w_lose(struct spht_whatif *w)
 		w->mmu.changes++;
 		memset(w->mmu.pages[i].unknown, 0xff, sizeof(w->mmu.pages[i].unknown));
 		w->mmu.pages[i].unsync = true;
+		spht_w_changed(w, i);
 	}
 }
 
