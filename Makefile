@@ -46,6 +46,8 @@ endif
 
 # What every program needs, and what only the collector and the tests need.
 PKGS := libzstd jansson
+# Headers alone: nothing of it is linked.
+HEADER_PKGS := ck
 RECORD_PKGS := libtracecmd libtracefs libtraceevent
 TEST_PKGS := cmocka
 
@@ -56,7 +58,7 @@ override CFLAGS += -std=gnu11 -Wall -Wextra -Wformat=2 -Wshadow -Wvla -Wmissing-
 	-Wstrict-prototypes -pthread $(if $(WERROR),-Werror)
 override CPPFLAGS += -I. -Itraces -I$(BUILD) -D_GNU_SOURCE -D_FILE_OFFSET_BITS=64
 # Empty where pkg-config or a library is missing; `have-libs` says so.
-PKG_CFLAGS := $(shell $(PKG_CONFIG) --cflags $(PKGS) 2>/dev/null)
+PKG_CFLAGS := $(shell $(PKG_CONFIG) --cflags $(PKGS) $(HEADER_PKGS) 2>/dev/null)
 PKG_LIBS := $(shell $(PKG_CONFIG) --libs $(PKGS) 2>/dev/null)
 HAVE_RECORD := $(shell $(PKG_CONFIG) --exists $(RECORD_PKGS) 2>/dev/null && echo yes)
 # Where libbpf is, spht-record reads the layout of a shadow page's role from BTF.
@@ -88,12 +90,14 @@ REPLAY_LIB_SRCS := replay/heuristic_spec.c replay/specs.c replay/plugin.c replay
 	replay/housekeeping.c replay/insn.c replay/endogenous.c replay/resolve.c \
 	replay/check.c replay/observe-snap.c replay/score.c replay/account.c replay/costs.c replay/whatif.c replay/whatif-world.c \
 	replay/whatif-fault.c replay/whatif-tell.c replay/whatif-time.c replay/request.c replay/helper.c \
-	replay/whatif-rules.c replay/whatif-pages.c replay/verify.c replay/whatif-look.c replay/lock.c replay/curve.c replay/kvm.c \
+	replay/whatif-rules.c replay/whatif-pages.c replay/cpus.c replay/race.c \
+	replay/tables.c replay/real.c replay/real-vcpu.c replay/real-helper.c replay/verify.c replay/whatif-look.c replay/lock.c replay/curve.c replay/kvm.c \
 	replay/roi.c replay/kvmstats.c replay/phase.c replay/reading.c replay/recording.c \
 	replay/explain.c replay/story.c replay/pool.c replay/run.c replay/row.c replay/csv.c \
+	replay/spread.c replay/text-real.c replay/json-real.c \
 	replay/text.c replay/text-snap.c replay/text-phase.c replay/text-miss.c replay/text-story.c \
 	replay/text-entry.c
-REPLAY_SRCS := replay/spht-replay.c replay/choose.c replay/emit.c replay/output.c replay/usage.c replay/calibrate.c
+REPLAY_SRCS := replay/spht-replay.c replay/real-options.c replay/choose.c replay/emit.c replay/output.c replay/usage.c replay/calibrate.c
 # Measures the machine it runs on; x86-64, as what is modelled.
 ifeq ($(shell uname -m),x86_64)
 CALIBRATE_SRCS := calibrate/spht-calibrate.c calibrate/cost.c calibrate/die.c calibrate/faults.c \
@@ -196,7 +200,7 @@ unit: $(UNIT_RUN)
 have-libs:
 	@command -v $(PKG_CONFIG) >/dev/null || \
 		{ echo '$(PKG_CONFIG) is missing; scripts/deps installs what spht needs' >&2; exit 1; }
-	@$(PKG_CONFIG) --print-errors --exists $(PKGS) || \
+	@$(PKG_CONFIG) --print-errors --exists $(PKGS) $(HEADER_PKGS) || \
 		{ echo 'scripts/deps installs what spht needs' >&2; exit 1; }
 
 # Files whose text changes only when what they say changes, so that nothing is rebuilt in vain.

@@ -17,6 +17,43 @@ static void add_intervals(struct spht_outputs *out, const struct spht_recording 
 	}
 }
 
+/* The row that was filled in, of @res; @rep: of which repetition on the real clock. */
+static int add_row(struct spht_outputs *out, const struct spht_row *row,
+		   const struct spht_recording *rec, const struct spht_run_options *opt,
+		   const struct spht_result *res, const struct spht_result *all, unsigned int rep)
+{
+	json_t *o;
+
+	if (out->csv.f && !out->csv_started)
+		spht_csv_header(out->csv.f, row);
+	out->csv_started = true;
+	if (out->csv.f)
+		spht_csv_row(out->csv.f, row);
+	if (!out->rows)
+		return 0;
+	o = spht_json_row(row, rec, opt, res);
+	if (json_array_append_new(out->rows, o))
+		return -1;
+	return all ? spht_json_real(o, rec, opt, all, rep) : 0;
+}
+
+static int add_repetitions(struct spht_outputs *out, struct spht_row *row,
+			   const struct spht_recording *rec, const struct spht_run_options *opt,
+			   const struct spht_result *res, const char *vm)
+{
+	struct spht_result one;
+
+	for (unsigned int k = 0; k < res->nr_reps; k++) {
+		spht_result_of_repetition(&one, res, k, opt->knowledge);
+		spht_row_fill_repetition(row, rec, opt, res, k, vm);
+		if (add_row(out, row, rec, opt, &one, res, k))
+			return -1;
+	}
+	if (out->report)
+		spht_text_real(out->report, rec, opt, res);
+	return 0;
+}
+
 static int add_results(struct spht_outputs *out, const struct spht_recording *rec,
 		       const struct spht_run_options *opt, const struct spht_result *res,
 		       const char *vm)
@@ -24,14 +61,13 @@ static int add_results(struct spht_outputs *out, const struct spht_recording *re
 	static struct spht_row row;
 
 	for (unsigned int i = 0; i < opt->nr_specs * opt->nr_scales; i++) {
+		if (opt->real) {
+			if (add_repetitions(out, &row, rec, opt, &res[i], vm ? vm : ""))
+				return -1;
+			continue;
+		}
 		spht_row_fill(&row, rec, opt, &res[i], vm ? vm : "");
-		if (out->csv.f && !out->csv_started)
-			spht_csv_header(out->csv.f, &row);
-		out->csv_started = true;
-		if (out->csv.f)
-			spht_csv_row(out->csv.f, &row);
-		if (out->rows &&
-		    json_array_append_new(out->rows, spht_json_row(&row, rec, opt, &res[i])))
+		if (add_row(out, &row, rec, opt, &res[i], NULL, 0))
 			return -1;
 		if (out->report)
 			spht_text_result(out->report, rec, opt, &res[i]);

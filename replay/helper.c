@@ -135,27 +135,30 @@ static bool install(struct spht_whatif *w, const struct spht_wregion *r, unsigne
 }
 
 /* The build is over: is it still right to install? (gpte_changed, mmu_invalidate_seq) */
+uint8_t spht_helper_install(struct spht_whatif *w, const struct spht_request *q, uint64_t ns)
+{
+	struct spht_wregion *r = spht_w_region(w, q->space, q->vpn);
+	struct spht_account *book = spht_w_book(w, q->outside);
+
+	if (!r || r->page != q->page || !spht_w_legal(w, spht_w_state(w, r->table, q->index)) ||
+	    spht_w_region_reaches(w, r, q->index, q->vpn)) {
+		book->build_failed++;
+		return SPHT_OUTCOME_REFUSED;
+	}
+	book->built++;
+	if (!install(w, r, q->index, q->vpn, ns, q->outside))
+		w->no_memory = true;
+	return SPHT_OUTCOME_BUILT;
+}
+
 static void finish_job(struct spht_whatif *w, struct spht_worker *k)
 {
-	struct spht_wregion *r = spht_w_region(w, k->job.space, k->job.vpn);
-	struct spht_account *book = spht_w_book(w, k->job.outside);
-	unsigned int index = k->job.index;
-
 	k->work = SPHT_WORK_NONE;
 	w->working--;
 	k->free_ns = k->next_ns;
-	if (k->job.dead)
-		return;
-	if (!r || r->page != k->job.page || !spht_w_legal(w, spht_w_state(w, r->table, index)) ||
-	    spht_w_region_reaches(w, r, index, k->job.vpn)) {
-		book->build_failed++;
-		spht_request_tell(w, &k->job, SPHT_OUTCOME_REFUSED, k->next_ns);
-		return;
-	}
-	book->built++;
-	if (!install(w, r, index, k->job.vpn, k->next_ns, k->job.outside))
-		w->no_memory = true;
-	spht_request_tell(w, &k->job, SPHT_OUTCOME_BUILT, k->next_ns);
+	if (!k->job.dead)
+		spht_request_tell(w, &k->job, spht_helper_install(w, &k->job, k->next_ns),
+				  k->next_ns);
 }
 
 /* Why the request is not built; NULL: it is. */
@@ -339,6 +342,10 @@ void spht_helper_work(struct spht_whatif *w, uint64_t ns)
 	struct spht_worker *k;
 	uint64_t when = 0;
 
+	if (w->real) {
+		spht_real_until(w, ns);
+		return;
+	}
 	while ((k = next_worker(w, &t, &when)) && when <= ns)
 		run_worker(w, t, k, when);
 	w->idle = !k;
@@ -367,6 +374,10 @@ void spht_helper_demand(struct spht_whatif *w, uint32_t page, unsigned int index
 {
 	if (w->idle)
 		return;
+	if (w->real) {
+		spht_real_demand(w, page, index);
+		return;
+	}
 	for (uint32_t i = 0; i < w->nr_teams; i++) {
 		for (uint32_t n = 0; n < w->teams[i].nr_workers; n++) {
 			struct spht_worker *k = &w->teams[i].workers[n];
@@ -398,6 +409,8 @@ void spht_helper_grant(struct spht_whatif *w, const struct spht_step *s)
 
 void spht_helper_end(struct spht_whatif *w)
 {
+	if (w->real)
+		spht_real_end(w);
 	spht_request_end(w);
 	for (uint32_t i = 0; i < w->nr_teams; i++) {
 		for (uint32_t n = 0; n < w->teams[i].nr_workers; n++) {

@@ -41,6 +41,12 @@ int spht_mmu_reserve(struct spht_mmu *m, uint32_t nr)
 	return 0;
 }
 
+static void touch(const struct spht_mmu *m, uint32_t page)
+{
+	if (m->touched)
+		m->touched(m->touched_arg, page);
+}
+
 static void empty(struct spht_mmu_page *p)
 {
 	memset(p->present, 0, sizeof(p->present));
@@ -91,6 +97,7 @@ void spht_mmu_create(struct spht_mmu *m, uint32_t page, uint32_t pos)
 	p->exists = true;
 	p->unsync = false;
 	p->sync_pos = pos;
+	touch(m, page);
 }
 
 void spht_mmu_assume(struct spht_mmu *m, uint32_t page, uint32_t pos)
@@ -103,6 +110,7 @@ void spht_mmu_assume(struct spht_mmu *m, uint32_t page, uint32_t pos)
 	delist(m, page);
 	enlist(m, page, SPHT_NO_ID, m->oldest);
 	memset(p->unknown, 0xff, sizeof(p->unknown));
+	touch(m, page);
 }
 
 void spht_mmu_zap(struct spht_mmu *m, uint32_t page)
@@ -121,8 +129,10 @@ void spht_mmu_zap(struct spht_mmu *m, uint32_t page)
 			continue;
 		m->pages[parent].child[index] = SPHT_NO_ID;
 		spht_mmu_drop(m, parent, index);
+		touch(m, parent);
 	}
 	p->nr_parents = 0;
+	touch(m, page);
 }
 
 void spht_mmu_zap_all(struct spht_mmu *m)
@@ -169,6 +179,7 @@ void spht_mmu_unlink(struct spht_mmu *m, uint32_t parent, unsigned int index)
 	if (p->child[index] != SPHT_NO_ID)
 		del_parent(&m->pages[p->child[index]], parent, index);
 	p->child[index] = SPHT_NO_ID;
+	touch(m, parent);
 }
 
 int spht_mmu_link(struct spht_mmu *m, uint32_t parent, unsigned int index, uint32_t child)
@@ -193,6 +204,7 @@ int spht_mmu_link(struct spht_mmu *m, uint32_t parent, unsigned int index, uint3
 	p->child[index] = SPHT_NO_ID;
 	spht_mmu_set(m, parent, index, true);
 	p->child[index] = child;
+	touch(m, parent);
 	return 0;
 }
 

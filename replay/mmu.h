@@ -41,6 +41,9 @@ struct spht_mmu {
 	uint64_t changes;
 	uint32_t *roots; /* pages that are pinned, each once */
 	uint32_t nr_roots, cap_roots;
+	/* Hears of pages that are created, zapped, or have a link changed; NULL: nobody does. */
+	void (*touched)(void *arg, uint32_t page);
+	void *touched_arg;
 };
 
 void spht_mmu_init(struct spht_mmu *m, const struct spht_shadow *shadow);

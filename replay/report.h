@@ -35,6 +35,10 @@ struct spht_row {
 void spht_row_fill(struct spht_row *row, const struct spht_recording *recording,
 		   const struct spht_run_options *options, const struct spht_result *result,
 		   const char *vm);
+/* The same of repetition @i on the real clock, with columns that only it has. */
+void spht_row_fill_repetition(struct spht_row *row, const struct spht_recording *recording,
+			      const struct spht_run_options *options,
+			      const struct spht_result *result, unsigned int i, const char *vm);
 /* All columns of interval @i of one result. */
 void spht_row_fill_phase(struct spht_row *row, const struct spht_recording *recording,
 			 const struct spht_run_options *options, const struct spht_result *result,
@@ -56,6 +60,13 @@ void spht_text_result(FILE *out, const struct spht_recording *recording,
 void spht_text_snapshots(FILE *out, const struct spht_recording *recording);
 void spht_text_score(FILE *out, const struct spht_recording *recording);
 void spht_text_left(FILE *out, const struct spht_account *account);
+/* On the real clock, all repetitions of a result in the place of spht_text_result(). */
+void spht_text_real(FILE *out, const struct spht_recording *recording,
+		    const struct spht_run_options *options, const struct spht_result *result);
+/* Adds to @row, of repetition @i, what has no column.  -1: memory. */
+int spht_json_real(json_t *row, const struct spht_recording *recording,
+		   const struct spht_run_options *options, const struct spht_result *result,
+		   unsigned int i);
 /* --explain: the confusion matrices behind fidelity_pct. */
 void spht_text_explain(FILE *out, const struct spht_recording *recording);
 /* --list-misses: a line for each disagreement, at most 100 columns. */

@@ -107,6 +107,16 @@ __attribute__((noinline)) static void queue_it(struct spht_whatif *w, const stru
 
 	if (r && w->c->curve)
 		spht_w_want(w, r->page, r->table, index, watch);
+	if (w->real) {
+		spht_real_ask(w, &(struct spht_request){.space = space,
+							.vpn = vpn,
+							.t_ns = w->now_ns,
+							.page = r ? r->page : SPHT_NO_ID,
+							.index = (uint16_t)index,
+							.outside = w->outside,
+							.watch = watch});
+		return;
+	}
 	/* A helper that takes no time answers at once, and may be asked again, without end. */
 	if (t->watched.live + t->queue.live < w->c->costs->queue_limit &&
 	    ++w->asked_now <= SPHT_W_MAX_ASKED)
@@ -342,6 +352,8 @@ static void zapped(struct spht_whatif *w, struct spht_team *t, struct spht_ring 
 
 void spht_request_zapped(struct spht_whatif *w, uint32_t page)
 {
+	if (w->real)
+		spht_real_zapped(w, page);
 	for (uint32_t i = 0; i < w->nr_teams; i++) {
 		zapped(w, &w->teams[i], &w->teams[i].queue, page);
 		zapped(w, &w->teams[i], &w->teams[i].watched, page);

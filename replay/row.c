@@ -4,6 +4,7 @@
 
 #include "replay/plugin.h"
 #include "replay/report.h"
+#include "replay/spread.h"
 #include "version.h"
 
 static struct spht_field *add(struct spht_row *r, const char *name, enum spht_field_kind kind)
@@ -359,6 +360,76 @@ void spht_row_fill(struct spht_row *r, const struct spht_recording *rec,
 	count(r, "unknown_start", f->unknown_start);
 	count(r, "unmodelled", f->unmodelled);
 	fill_snapshots(r, rec, opt, res);
+}
+
+static double mean(const struct spht_histogram *h)
+{
+	uint64_t n = spht_histogram_count(h);
+
+	return n ? (double)h->sum / (double)n : 0;
+}
+
+static void fill_real(struct spht_row *r, const struct spht_real_plan *p,
+		      const struct spht_real_run *m)
+{
+	if (p->pace > 0 && p->pace != 1)
+		real(r, "pace", p->pace);
+	else
+		text(r, "pace", p->pace > 0 ? "recorded" : "max");
+	count(r, "cpu_vcpu", (uint64_t)p->cpus.vcpu);
+	count(r, "cpu_helper", (uint64_t)p->cpus.helper);
+	text(r, "smt", p->cpus.siblings ? "yes" : "no");
+	real(r, "elapsed_s", (double)m->elapsed_ns / 1e9);
+	real(r, "lag_mean_ns", mean(&m->lag));
+	count(r, "lag_most_ns", m->lag.most);
+	real(r, "queue_delay_mean_ns", mean(&m->queue));
+	count(r, "queue_delay_most_ns", m->queue.most);
+	count(r, "slips", m->slips);
+	real(r, "slipped_s", (double)m->slipped_ns / 1e9);
+	count(r, "vcpu_switches", m->vcpu.switches);
+	count(r, "helper_switches", m->helper.switches);
+	real(r, "vcpu_stalled_s", (double)m->vcpu.stalled_ns / 1e9);
+	real(r, "helper_stalled_s", (double)m->helper.stalled_ns / 1e9);
+	real(r, "vcpu_books_wait_s", (double)m->vcpu.books_wait_ns / 1e9);
+	real(r, "helper_books_wait_s", (double)m->helper.books_wait_ns / 1e9);
+	text(r, "disturbed", spht_real_is_disturbed(m) ? "yes" : "no");
+}
+
+/* What only one world was asked for, and what is measured and not computed. */
+static void amend(struct spht_row *r, enum spht_world knowledge)
+{
+	static const char *const of[SPHT_WORLD_NR] = {
+		[SPHT_WORLD_STRICT] = "avoided_lo",
+		[SPHT_WORLD_INFERRED] = "avoided",
+		[SPHT_WORLD_OPTIMISTIC] = "avoided_hi",
+	};
+
+	for (unsigned int i = 0; i < r->nr; i++) {
+		struct spht_field *f = &r->f[i];
+
+		if (!strcmp(f->name, "clock"))
+			snprintf(f->own, sizeof(f->own), "real");
+		if (!strcmp(f->name, "bounds"))
+			f->kind = SPHT_FIELD_EMPTY;
+		for (unsigned int w = 0; w < SPHT_WORLD_NR; w++)
+			if (w != knowledge && !strcmp(f->name, of[w]))
+				f->kind = SPHT_FIELD_EMPTY;
+	}
+}
+
+void spht_row_fill_repetition(struct spht_row *r, const struct spht_recording *rec,
+			      const struct spht_run_options *opt, const struct spht_result *res,
+			      unsigned int i, const char *vm)
+{
+	struct spht_result one;
+
+	spht_result_of_repetition(&one, res, i, opt->knowledge);
+	spht_row_fill(r, rec, opt, &one, vm);
+	amend(r, opt->knowledge);
+	count(r, "repetition", i + 1);
+	count(r, "repetitions", res->nr_reps);
+	count(r, "warmup_runs", opt->real->warmups);
+	fill_real(r, opt->real, &res->reps[i].run);
 }
 
 /* Which result of which recording an interval's row is a part of. */

@@ -17,6 +17,7 @@ struct job {
 	enum spht_world world;
 	double scale;
 	enum spht_rules rules;
+	struct spht_real_run *real;
 	struct spht_whatif_config config;
 	struct spht_whatif *whatif;
 	struct spht_error err;
@@ -147,6 +148,8 @@ static void open_job(void *arg, size_t i)
 		.rules = j->rules,
 		.clock_real = r->clock_real,
 		.guest_time_scale = j->scale,
+		.pace = v->options->real,
+		.real = j->real,
 		.cost_scale = spht_run_cost_scale(r, &v->options->costs),
 		.helpers = v->options->helpers,
 		.curve = v->options->curve,
@@ -300,15 +303,21 @@ static int check_result(const struct spht_result *r, const struct spht_costs *co
 	return 0;
 }
 
-/* Rows and, in the same piece of memory, what each has by interval and for one entry. */
-static struct spht_result *alloc_results(size_t rows, uint32_t phases, bool look)
+/*
+ * Rows and, in the same piece of memory, what each has by interval, for one entry, and by
+ * repetition.
+ */
+static struct spht_result *alloc_results(size_t rows, uint32_t phases, bool look, unsigned int reps)
 {
 	size_t all = (rows + 1) * sizeof(struct spht_result);
 	size_t looks = look ? rows * SPHT_WORLD_NR * sizeof(struct spht_look) : 0;
+	size_t slices = 2 * rows * phases * sizeof(struct spht_part);
 	struct spht_result *res =
-		calloc(1, all + looks + 2 * rows * phases * sizeof(struct spht_part));
+		calloc(1, all + looks + slices + rows * reps * sizeof(struct spht_repetition));
 	struct spht_look *l = (struct spht_look *)((char *)res + all);
 	struct spht_part *parts = (struct spht_part *)((char *)res + all + looks);
+	struct spht_repetition *rep =
+		(struct spht_repetition *)((char *)res + all + looks + slices);
 
 	for (size_t i = 0; res && look && i < rows; i++)
 		res[i].look = l + i * SPHT_WORLD_NR;
@@ -317,7 +326,63 @@ static struct spht_result *alloc_results(size_t rows, uint32_t phases, bool look
 		res[i].parts = parts + 2 * i * phases;
 		res[i].base_parts = parts + (2 * i + 1) * phases;
 	}
+	for (size_t i = 0; res && i < rows; i++) {
+		res[i].reps = reps ? rep + i * reps : NULL;
+		res[i].nr_reps = reps;
+	}
 	return res;
+}
+
+void spht_result_of_repetition(struct spht_result *of, const struct spht_result *result,
+			       unsigned int i, enum spht_world knowledge)
+{
+	*of = *result;
+	memset(of->world, 0, sizeof(of->world));
+	of->world[knowledge] = result->reps[i].account;
+}
+
+/* What must hold of each repetition, too. */
+static int check_repetition(const struct spht_result *res, unsigned int i,
+			    const struct spht_run_options *opt, struct spht_error *err)
+{
+	struct spht_result one;
+	struct spht_error what;
+	int ret;
+
+	spht_result_of_repetition(&one, res, i, opt->knowledge);
+	ret = check_result(&one, &opt->costs, opt->rules, &what);
+	if (ret)
+		spht_error_set(err, "repetition %u on the real clock: %.400s", i + 1, what.text);
+	if (ret || !res->reps[i].run.disagreed)
+		return ret;
+	spht_error_set(err,
+		       "repetition %u on the real clock: page tables and maps disagree %llu times",
+		       i + 1, (unsigned long long)res->reps[i].run.disagreed);
+	return -3;
+}
+
+/* The same what-if on the real clock, again and again: first to warm up. */
+static int repeat(struct spht_recording *r, const struct spht_run_options *opt,
+		  struct spht_result *res, struct spht_error *err)
+{
+	unsigned int warmups = opt->real->warmups;
+	int ret = 0;
+
+	for (unsigned int i = 0; i < warmups + res->nr_reps && !ret; i++) {
+		struct spht_repetition *rep = &res->reps[i < warmups ? 0 : i - warmups];
+		struct job job = {.spec = res->spec,
+				  .account = &rep->account,
+				  .real = &rep->run,
+				  .world = opt->knowledge,
+				  .scale = res->scale,
+				  .rules = SPHT_RULES_ALL};
+
+		memset(rep, 0, sizeof(*rep));
+		ret = run_jobs(r, opt, &job, 1, err);
+		if (!ret)
+			ret = check_repetition(res, i < warmups ? 0 : i - warmups, opt, err);
+	}
+	return ret;
 }
 
 int spht_run(struct spht_recording *recording, const struct spht_run_options *opt,
@@ -325,7 +390,8 @@ int spht_run(struct spht_recording *recording, const struct spht_run_options *op
 {
 	size_t rows = (size_t)opt->nr_specs * opt->nr_scales, n = 0;
 	struct spht_account oracles[SPHT_WORLD_NR];
-	struct spht_result *res = alloc_results(rows, recording->phases.nr, opt->look_at);
+	struct spht_result *res = alloc_results(rows, recording->phases.nr, opt->look_at,
+						opt->real ? opt->real->repetitions : 0);
 	struct job *jobs = calloc((2 * rows + 1) * SPHT_WORLD_NR, sizeof(*jobs));
 	struct spht_spec oracle, none;
 	int ret = -1;
@@ -385,6 +451,8 @@ int spht_run(struct spht_recording *recording, const struct spht_run_options *op
 	for (size_t i = 0; !ret && i < rows; i++) {
 		memcpy(res[i].oracle, oracles, sizeof(oracles));
 		ret = check_result(&res[i], &opt->costs, opt->rules, err);
+		if (!ret && opt->real)
+			ret = repeat(recording, opt, &res[i], err);
 	}
 out:
 	free(jobs);

@@ -2,6 +2,7 @@
 #ifndef SPHT_RUN_H
 #define SPHT_RUN_H
 
+#include "replay/real.h"
 #include "replay/recording.h"
 #include "replay/whatif.h"
 
@@ -27,6 +28,13 @@ struct spht_run_options {
 	size_t memory; /* what-ifs run together that hold at most about this, and one for each job */
 	struct spht_costs costs;
 	const struct spht_look_at *look_at; /* NULL: nothing */
+	const struct spht_real_plan *real; /* NULL: the virtual clock alone */
+};
+
+/* What the real clock measured once. */
+struct spht_repetition {
+	struct spht_account account; /* of @options->knowledge */
+	struct spht_real_run run;
 };
 
 /* One row of the result: a heuristic on a recording at one time scale, in all worlds. */
@@ -42,6 +50,9 @@ struct spht_result {
 	struct spht_look *look;
 	/* By interval of the recording, of @options->knowledge; NULL: no intervals. */
 	struct spht_part *parts, *base_parts; /* base_parts: of the baseline, as above */
+	/* On the real clock: so many, without those for warming up; `world` is the prediction. */
+	struct spht_repetition *reps;
+	unsigned int nr_reps;
 };
 
 /* Is the KVM that @options asks for another one than the recording's? */
@@ -53,6 +64,10 @@ double spht_result_gain(const struct spht_result *result, enum spht_world world,
 /* The same of its oracle. */
 double spht_result_avoidable(const struct spht_result *result, enum spht_world world,
 			     const struct spht_costs *costs);
+
+/* The result with repetition @i in the place of the prediction, in world @knowledge alone. */
+void spht_result_of_repetition(struct spht_result *of, const struct spht_result *result,
+			       unsigned int i, enum spht_world knowledge);
 
 /*
  * Runs every what-if that the rows need, on @options->jobs threads; the result

@@ -14,6 +14,7 @@
 #include "replay/choose.h"
 #include "replay/emit.h"
 #include "replay/reading.h"
+#include "replay/real-options.h"
 #include "replay/report.h"
 #include "replay/status.h"
 #include "replay/usage.h"
@@ -28,6 +29,7 @@ struct args {
 	struct spht_run_options run;
 	struct spht_specs specs;
 	struct spht_reading reading;
+	struct spht_clock_options clock;
 	const char *csv, *json, *vm;
 	int32_t vm_tids[MAX_VM_THREADS];
 	size_t nr_vm;
@@ -113,6 +115,11 @@ enum {
 	OPT_COSTS,
 	OPT_SCALE,
 	OPT_CLOCK,
+	OPT_PACE,
+	OPT_REPETITIONS,
+	OPT_WARMUP_RUNS,
+	OPT_CPUS,
+	OPT_SMT,
 	OPT_HELPERS,
 	OPT_CURVE,
 	OPT_KVM,
@@ -150,6 +157,11 @@ static const struct option options[] = {
 	{"costs", required_argument, NULL, OPT_COSTS},
 	{"guest-time-scale", required_argument, NULL, OPT_SCALE},
 	{"clock", required_argument, NULL, OPT_CLOCK},
+	{"pace", required_argument, NULL, OPT_PACE},
+	{"repetitions", required_argument, NULL, OPT_REPETITIONS},
+	{"warmup-runs", required_argument, NULL, OPT_WARMUP_RUNS},
+	{"cpus", required_argument, NULL, OPT_CPUS},
+	{"smt", no_argument, NULL, OPT_SMT},
 	{"helpers", required_argument, NULL, OPT_HELPERS},
 	{"curve", required_argument, NULL, OPT_CURVE},
 	{"bypass-guest-pf", required_argument, NULL, OPT_BYPASS},
@@ -193,6 +205,41 @@ static int reading_option(struct args *a, int opt, const char *arg)
 	else
 		a->reading.intervals = arg;
 	return ret ? usage_error("%s", err.text) : 0;
+}
+
+/* What the clock is, and how the real one is played.  Returns 0 or an exit status. */
+static int clock_option(struct args *a, int opt, const char *arg)
+{
+	struct spht_error err;
+
+	if (opt == OPT_CLOCK)
+		return spht_clock_option(&a->clock, arg, &err) ? usage_error("%s", err.text) : 0;
+	if (opt == OPT_PACE)
+		a->clock.pace = arg;
+	else if (opt == OPT_REPETITIONS)
+		a->clock.repetitions = arg;
+	else if (opt == OPT_WARMUP_RUNS)
+		a->clock.warmups = arg;
+	else if (opt == OPT_CPUS)
+		a->clock.cpus = arg;
+	else
+		a->clock.smt = true;
+	return 0;
+}
+
+/* All options are there.  Returns 0 or an exit status. */
+static int check_clock(struct args *a)
+{
+	struct spht_error err;
+	int ret = spht_clock_check(&a->clock, &a->run,
+				   a->reading.interval_ns || a->reading.intervals,
+				   a->reading.target.kind, &err);
+
+	if (ret == -2)
+		return usage_error("%s", err.text);
+	if (ret)
+		fprintf(stderr, "spht-replay: %s\n", err.text);
+	return ret ? EXIT_INPUT : 0;
 }
 
 /* Options of the model.  Returns 0 or an exit status. */
@@ -249,11 +296,6 @@ static int model_option(struct args *a, int opt, const char *arg)
 		return v < SPHT_SNAP_MODES
 			       ? 0
 			       : usage_error("--snapshots=%s: expected use, ignore or score", arg);
-	case OPT_CLOCK:
-		return strcmp(arg, "virtual") ? usage_error("--clock=%s: expected virtual; the "
-							    "real one is not there yet",
-							    arg)
-					      : 0;
 	case OPT_HELPERS:
 		a->run.helpers = SPHT_HELPERS_PER_VCPU;
 		if (!strcmp(arg, "vcpu"))
@@ -287,7 +329,8 @@ static int model_option(struct args *a, int opt, const char *arg)
 		a->run.bypass_guest_pf = v;
 		return 0;
 	default:
-		return reading_option(a, opt, arg);
+		return opt >= OPT_CLOCK && opt <= OPT_SMT ? clock_option(a, opt, arg)
+							  : reading_option(a, opt, arg);
 	}
 }
 
@@ -430,7 +473,8 @@ static int parse_args(struct args *a, int argc, char **argv)
 				   a->run.kvm->name, a->run.window);
 	if (a->run.kvm && !a->run.kvm->prefetches)
 		a->run.window = 1;
-	return check_outputs(a, argc, argv);
+	ret = check_outputs(a, argc, argv);
+	return ret ? ret : check_clock(a);
 }
 
 static void progress(uint64_t events, void *arg)
@@ -506,6 +550,11 @@ static int replay_one(struct args *a, const char *path, struct spht_outputs *out
 
 	if (load_one(a, path, &rec, &telling))
 		goto out_telling;
+	if (spht_clock_suits(&a->run, &rec, &err)) {
+		fprintf(stderr, "spht-replay: %s: %s\n", path, err.text);
+		spht_recording_close(&rec);
+		goto out_telling;
+	}
 	if (out->report) {
 		spht_text_recording(out->report, &rec);
 		if (a->reading.explain) {

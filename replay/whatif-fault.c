@@ -423,6 +423,8 @@ bool spht_w_fault(struct spht_whatif *w, const struct spht_step *s, uint32_t ste
 		granted = oracle(w, s, step);
 	if (s->flags & SPHT_STEP_HAS_LEAF)
 		have = spht_w_reaches(w, s->path, s->page, s->leaf_level, s->index, s->vpn);
+	if (w->real && (s->flags & SPHT_STEP_HAS_LEAF))
+		have = spht_real_look(w, s, have);
 	if (spareable) {
 		avoided = have && is_extra(w, s) && is_ready(w, s) &&
 			  (!(s->flags & SPHT_STEP_NEED_W) ||

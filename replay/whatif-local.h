@@ -11,7 +11,7 @@
  * happens whatever the helper does), whatif-fault.c (exits that may be avoided),
  * whatif-tell.c (what the heuristic learns), whatif-time.c (what takes time),
  * whatif-look.c (one entry's story), request.c (what the helpers are asked for),
- * helper.c (the other cores).
+ * helper.c (the other cores), real*.c (the helper as a thread, on the real clock).
  */
 
 /* Beside the MMU's own state of a shadow page. */
@@ -156,6 +156,8 @@ struct spht_whatif {
 	uint32_t asked_now; /* requests since the last exit that were no duplicates */
 	struct spht_memo memo;
 	struct spht_lock lock, base_lock;
+	struct spht_real *real; /* NULL: the virtual clock */
+	double guest_factor; /* of recorded guest time */
 	struct spht_change *leads; /* take effect a lead time before the next exit */
 	size_t nr_leads, cap_leads;
 	uint64_t lead_count; /* handlers so far: which quantile is next */
@@ -513,10 +515,51 @@ void spht_w_lack(struct spht_whatif *w, uint32_t page, unsigned int index, bool 
  * again, as the recording has it, and nobody's merit.
  */
 bool spht_w_restore(struct spht_whatif *w, uint32_t page, unsigned int index, bool writable);
+/*
+ * real.c, real-vcpu.c: the real clock.  All but the first only where there is w->real.
+ * Makes w->real; the helper's thread waits until it is resumed.
+ */
+int spht_real_open(struct spht_whatif *w, struct spht_error *err);
+/* Time passes from here on, */
+void spht_real_resume(struct spht_whatif *w);
+/* and stops. */
+void spht_real_park(struct spht_whatif *w);
+/* The map of the page may have changed: it is shown before time passes. */
+void spht_real_touch(struct spht_whatif *w, uint32_t page);
+/* The same of all pages that the step may change. */
+void spht_real_mark(struct spht_whatif *w, const struct spht_step *s);
+/* A guest entry changes. */
+void spht_real_guest(struct spht_whatif *w, uint32_t table, unsigned int index, uint8_t state);
+/* The vCPU waits until @ns. */
+void spht_real_until(struct spht_whatif *w, uint64_t ns);
+/* The exit begins, at w->now_ns or as soon as possible after: which it is then. */
+void spht_real_begin(struct spht_whatif *w);
+/* What the hardware finds in the tables; @have: what the maps say. */
+bool spht_real_look(struct spht_whatif *w, const struct spht_step *s, bool have);
+/* The exit takes @cost, the last @hold of it under mmu_lock; fills in w->waited_ns. */
+void spht_real_leave(struct spht_whatif *w, const struct spht_step *s, uint64_t cost,
+		     uint64_t hold);
+/* What the helper is asked for, and what takes requests back: as in request.c. */
+void spht_real_ask(struct spht_whatif *w, const struct spht_request *q);
+void spht_real_demand(struct spht_whatif *w, uint32_t page, unsigned int index);
+void spht_real_zapped(struct spht_whatif *w, uint32_t page);
+/* Ends the helper's thread and adds what it counted to the books. */
+void spht_real_end(struct spht_whatif *w);
+/* Nothing where there is no w->real. */
+void spht_real_close(struct spht_whatif *w);
+
+/* The page's map has changed, by other means than those of mmu.h that tell so themselves. */
+static inline void spht_w_changed(struct spht_whatif *w, uint32_t page)
+{
+	if (w->real)
+		spht_real_touch(w, page);
+}
+
 static inline void spht_w_touched(struct spht_whatif *w, uint32_t page)
 {
 	if (w->verify)
 		spht_verify_touch(w->verify, page);
+	spht_w_changed(w, page);
 }
 
 /* helper.c */
@@ -534,6 +577,11 @@ static inline void spht_helper_run(struct spht_whatif *w, uint64_t ns)
 void spht_helper_release(struct spht_whatif *w, uint64_t ns);
 /* The demand fault came first: what becomes of a request for the entry. */
 void spht_helper_demand(struct spht_whatif *w, uint32_t page, unsigned int index);
+/*
+ * A build is over at @ns: installs the entry if that is still right.  Returns what the
+ * heuristic is told (SPHT_OUTCOME_*).
+ */
+uint8_t spht_helper_install(struct spht_whatif *w, const struct spht_request *q, uint64_t ns);
 /* Builds at once and for free: the oracle's privilege. */
 void spht_helper_grant(struct spht_whatif *w, const struct spht_step *s);
 void spht_helper_end(struct spht_whatif *w);

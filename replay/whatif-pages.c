@@ -420,6 +420,7 @@ void spht_w_own_table(struct spht_whatif *w, const struct spht_step *s)
 		return;
 	spht_w_no_extra(&w->pages[l2], index);
 	spht_mmu_drop(&w->mmu, l2, index);
+	spht_w_changed(w, l2);
 }
 
 /* A page that the helper's own fetch makes, in the place of one that was lost or before the guest. */

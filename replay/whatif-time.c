@@ -16,6 +16,9 @@ void spht_w_scale_costs(struct spht_whatif *w)
 		&k->helper_poll_ns, &k->exit_lock_ns,   &k->first_use_ns,
 	};
 
+	w->guest_factor = w->c->clock_real ? 1 : w->c->guest_time_scale;
+	if (w->c->pace)
+		w->guest_factor = w->c->pace->pace > 0 ? w->guest_factor / w->c->pace->pace : 0;
 	*k = *w->c->costs;
 	for (size_t i = 0; w->c->clock_real && i < sizeof(scaled) / sizeof(*scaled); i++)
 		*scaled[i] = (uint64_t)((double)*scaled[i] * w->c->cost_scale);
@@ -23,7 +26,7 @@ void spht_w_scale_costs(struct spht_whatif *w)
 
 uint64_t spht_w_scaled(const struct spht_whatif *w, uint64_t ns)
 {
-	return w->c->clock_real ? ns : (uint64_t)((double)ns * w->c->guest_time_scale);
+	return w->guest_factor == 1 ? ns : (uint64_t)((double)ns * w->guest_factor);
 }
 
 /* What an exit takes: as recorded less the cost of recording it, or by the profile. */
@@ -87,7 +90,8 @@ void spht_w_take_lock(struct spht_whatif *w, const struct spht_step *s)
 {
 	uint64_t hold = hold_of(w, s), want = w->now_ns + step_cost(w, s) - hold, from;
 
-	if (!hold)
+	/* On the real clock it is taken when its time has come: spht_w_leave(). */
+	if (!hold || w->real)
 		return;
 	spht_helper_run(w, want);
 	spht_helper_release(w, want);
@@ -111,6 +115,9 @@ void spht_w_leave(struct spht_whatif *w, const struct spht_step *s, bool avoided
 	struct spht_wvcpu *v = &w->vcpus[s->vcpu];
 	uint64_t cost = step_cost(w, s), wait = base_wait(w, s, cost), helped;
 
+	if (w->real)
+		spht_real_leave(w, s, avoided ? w->k.first_use_ns : cost,
+				avoided ? 0 : hold_of(w, s));
 	helped = avoided ? w->k.first_use_ns : cost + w->waited_ns;
 	w->waited_ns = 0;
 	v->base_ns += cost + wait;

@@ -97,11 +97,22 @@ static void note_since(struct spht_whatif *w, const struct spht_change *c, uint8
 }
 
 /* What is not there, or not known to be, becomes known to be absent, or unknown: no store. */
-static void rest_change(uint8_t *st, uint8_t state)
+static void rest_change(struct spht_whatif *w, uint8_t *st, uint32_t table, uint8_t state)
 {
-	for (unsigned int i = 0; i < SPHT_PT_ENTRIES; i++)
-		if (!(st[i] & ~SPHT_GPTE_DECIDED))
-			st[i] = state;
+	for (unsigned int i = 0; i < SPHT_PT_ENTRIES; i++) {
+		if (st[i] & ~SPHT_GPTE_DECIDED)
+			continue;
+		st[i] = state;
+		if (w->real)
+			spht_real_guest(w, table, i, state);
+	}
+}
+
+/* The entry may be read only from now on. */
+static void weaken(struct spht_whatif *w, uint32_t page, unsigned int index)
+{
+	spht_bit_clear(w->mmu.pages[page].writable, index);
+	spht_w_changed(w, page);
 }
 
 /*
@@ -123,11 +134,13 @@ static void guest_change(struct spht_whatif *w, const struct spht_change *c)
 		w->state[c->table] = st;
 	}
 	if (c->index == SPHT_PT_ENTRIES) {
-		rest_change(st, c->state);
+		rest_change(w, st, c->table, c->state);
 		return;
 	}
 	old = st[c->index];
 	st[c->index] = c->state;
+	if (w->real)
+		spht_real_guest(w, c->table, c->index, c->state);
 	if (w->since)
 		note_since(w, c, old);
 	/* The sync that comes with the flush drops what lost A, and takes W from what lost D. */
@@ -149,7 +162,7 @@ static void guest_change(struct spht_whatif *w, const struct spht_change *c)
 			else if (gone)
 				drop(w, page, c->index);
 			else if (weaker && !spht_w_theirs(p, c->index))
-				spht_bit_clear(w->mmu.pages[page].writable, c->index);
+				weaken(w, page, c->index);
 		}
 		if (p->wanted_ns && legal != was_legal)
 			spht_w_want_changed(w, page, c->index, legal);
@@ -342,6 +355,7 @@ void spht_w_lose(struct spht_whatif *w)
 		w->mmu.changes++;
 		memset(w->mmu.pages[i].unknown, 0xff, sizeof(w->mmu.pages[i].unknown));
 		w->mmu.pages[i].unsync = true;
+		spht_w_changed(w, i);
 	}
 }
 

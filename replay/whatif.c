@@ -46,6 +46,8 @@ static void run_step(struct spht_whatif *w, const struct spht_step *s, uint32_t 
 	if (s->flags & SPHT_STEP_LOOSE) {
 		spht_w_exogenous(w, s, step, false);
 		spht_w_exogenous(w, s, step, true);
+		if (w->real)
+			spht_real_mark(w, s);
 		spht_w_look(w, SPHT_LOOK_GUEST);
 		return;
 	}
@@ -57,6 +59,8 @@ static void run_step(struct spht_whatif *w, const struct spht_step *s, uint32_t 
 		spht_tell_zaps(w, w->now_ns);
 	spht_w_advance_leads(w);
 	spht_helper_run(w, w->now_ns);
+	if (w->real)
+		spht_real_begin(w);
 	if (w->c->look)
 		spht_w_look_fault(w, s, step);
 	spht_w_exogenous(w, s, step, false);
@@ -138,6 +142,7 @@ void spht_whatif_close(struct spht_whatif *w)
 {
 	if (!w)
 		return;
+	spht_real_close(w);
 	for (uint32_t i = 0; w->pages && i < w->mmu.nr; i++) {
 		free(w->pages[i].ready_ns);
 		free(w->pages[i].wanted_ns);
@@ -186,8 +191,12 @@ struct spht_whatif *spht_whatif_open(const struct spht_whatif_config *c,
 		w->memo.region = UINT64_MAX; /* of no page */
 		w->idle = true;
 		w->parts = (struct spht_parts){.phases = c->phases, .v = c->parts};
-		if (!whatif_init(w))
-			return w;
+		if (!whatif_init(w)) {
+			if (!c->real || !spht_real_open(w, err))
+				return w;
+			spht_whatif_close(w);
+			return NULL;
+		}
 	}
 	spht_whatif_close(w);
 	spht_error_set(err,
@@ -202,6 +211,8 @@ int spht_whatif_feed(struct spht_whatif *w, const struct spht_chunk *chunk, stru
 	w->chunk = chunk;
 	w->next_change = w->next_drop = w->next_proof = 0;
 	spht_w_look_ahead(w);
+	if (w->real)
+		spht_real_resume(w);
 	for (uint32_t i = 0; i < chunk->nr && !w->no_memory; i++) {
 		const struct spht_step *s = &chunk->steps[i];
 
@@ -209,16 +220,18 @@ int spht_whatif_feed(struct spht_whatif *w, const struct spht_chunk *chunk, stru
 		spht_verify_step(w->verify, s, spht_w_dos(w, s), chunk->first + i, &w->mmu, lacking,
 				 w, &w->acc->broken);
 	}
-	if (w->no_memory || spht_verify_no_memory(w->verify)) {
-		no_memory(err);
-		return -1;
-	}
 	/* What is left holds before the next chunk's first step, and counts with that. */
 	if (chunk->has_next) {
 		spht_parts_step(&w->parts, chunk->t_next, w->acc);
 		w->outside = is_outside(w, chunk->t_next);
 	}
 	spht_w_advance(w, chunk->first + chunk->nr - 1);
+	if (w->real)
+		spht_real_park(w);
+	if (w->no_memory || spht_verify_no_memory(w->verify)) {
+		no_memory(err);
+		return -1;
+	}
 	if (w->last)
 		w->last_fed = *w->last;
 	w->last = w->last ? &w->last_fed : NULL;

@@ -12,6 +12,7 @@
 #include "replay/chunk.h"
 #include "replay/phase.h"
 #include "replay/housekeeping.h"
+#include "replay/real.h"
 
 /*
  * A what-if: the recording's exogenous events replayed against an MMU of its
@@ -50,6 +51,12 @@ struct spht_whatif_config {
 	bool verify; /* after each step: verify.h */
 	bool clock_real; /* recorded durations hold */
 	double guest_time_scale;
+	const struct spht_real_plan *pace; /* whose pace guest time has besides; NULL: as recorded */
+	/*
+	 * The helper is a thread by @pace, and this hears of it (zeroed); NULL: the virtual
+	 * clock.  The thread that opens feeds, finishes and closes.
+	 */
+	struct spht_real_run *real;
 	double cost_scale; /* real clock: recorded exits per exit of the profile's cost; else 1 */
 	unsigned int helpers; /* SPHT_HELPERS_PER_VCPU, or how many share one queue, 1.. */
 	bool bypass_guest_pf; /* KVM of 2010: guest faults on synced tables do not exit */
