@@ -4,6 +4,7 @@
 # make demo         set up, build, replay the bundled recording to demo.csv
 # make check        set up, build, run all tests
 # make check-live   only those tests that record this machine
+# make validate     predictions against a helper beside a guest of this machine
 # make lab          record a Kernel Build guest in the nested lab; make check-lab tests it
 # make check-asan   the same tests under AddressSanitizer and UBSan
 # make check-mutations  break the rules of the model one by one: does a test fail each time
@@ -186,13 +187,19 @@ RECORD_TOOLS := $(if $(HAVE_RECORD),$(patsubst tests/tools/%.c,$(BUILD)/tests/%,
 LIVE_SRCS := $(if $(filter x86_64,$(shell uname -m)),tests/live/vmm.c tests/live/patterns.c \
 	calibrate/die.c calibrate/guest.c calibrate/vm.c)
 VMM := $(if $(LIVE_SRCS),$(BUILD)/tests/vmm)
+# The same with a helper beside it, and the plugins that say what that touches.
+DUO_SRCS := $(if $(LIVE_SRCS),tests/live/duo.c tests/live/duo-patterns.c tests/live/duo-list.c \
+	tests/live/counters.c calibrate/die.c calibrate/guest.c calibrate/machine.c calibrate/vm.c)
+DUO := $(if $(DUO_SRCS),$(BUILD)/tests/duo)
+DUO_PLUGINS := $(if $(DUO_SRCS),$(patsubst %,$(BUILD)/tests/asks_%.so,window nextline stride prefault) \
+	$(BUILD)/tests/given.so)
 
 all: programs
 	$(if $(HAVE_RECORD),,@echo 'spht-record is not built: no $(RECORD_PKGS) here (scripts/deps installs them)')
 
 programs: $(PROGRAMS)
 
-tools: $(TOOLS) $(RECORD_TOOLS) $(VMM)
+tools: $(TOOLS) $(RECORD_TOOLS) $(VMM) $(DUO) $(DUO_PLUGINS)
 
 unit: $(UNIT_RUN)
 
@@ -308,6 +315,22 @@ $(BUILD)/tests/profilecut: $(BUILD)/collector/profile.o
 $(VMM): $(call objs,$(LIVE_SRCS))
 	$(link)
 
+$(DUO): $(call objs,$(DUO_SRCS))
+	$(link)
+
+define plugin
+	@echo '  LD    $@'
+	@mkdir -p $(@D)
+	$(Q)$(CC) $(CPPFLAGS) $(CFLAGS) -Iheuristics -fPIC -shared $(LDFLAGS) -o $@ $(EXTRA_CFLAGS) $<
+endef
+
+$(BUILD)/tests/asks_%.so: tests/live/asks.c heuristics/%.c heuristics/heuristic.h $(BUILD)/flags
+	$(plugin)
+$(BUILD)/tests/asks_%.so: EXTRA_CFLAGS = -DASKS=$* '-DASKS_FILE="heuristics/$*.c"'
+
+$(BUILD)/tests/given.so: tests/live/given.c heuristics/heuristic.h $(BUILD)/flags
+	$(plugin)
+
 $(patsubst %.c,$(BUILD)/%,$(UNIT_PLAIN)): EXTRA_LIBS = $(TEST_LIBS)
 $(patsubst %.c,$(BUILD)/%,$(UNIT_PLAIN)): %: %.o $(call objs,$(UNIT_LIB_SRCS)) $(REPLAY_LIB) $(TRACES_LIB)
 	$(link)
@@ -344,6 +367,10 @@ check-run: all tools unit
 # Recordings of this machine, which skip where it cannot be recorded; a part of `check`.
 check-live:
 	@$(MAKE) check TESTS=live/
+
+# Five minutes at most, all measured with two idle CPUs; VALIDATE='--help' for less of it.
+validate: all tools
+	@BUILD='$(BUILD)' tests/live/validate $(VALIDATE)
 
 # The nested lab: builds its guests and records one; minutes, root, Debian packages.
 lab: all
@@ -406,10 +433,10 @@ clean:
 
 FORCE:
 .PHONY: all programs tools unit have-libs demo demo-run check check-run check-live check-asan \
-	check-mutations format-check lab check-lab bench tables results validation install install-headers \
+	validate check-mutations format-check lab check-lab bench tables results validation install install-headers \
 	uninstall clean FORCE
 
 -include $(patsubst %.c,$(BUILD)/%.d,$(TRACES_SRCS) $(TRACE_TOOL_SRCS) $(REPLAY_LIB_SRCS) \
 	$(REPLAY_SRCS) $(CALIBRATE_SRCS) $(RECORD_SRCS) $(HEURISTIC_SRCS) $(UNIT_TESTS) $(UNIT_LIB_SRCS) \
-	$(LIVE_SRCS) $(wildcard tests/tools/*.c)) \
+	$(LIVE_SRCS) $(DUO_SRCS) $(wildcard tests/tools/*.c)) \
 	$(BUILD)/heuristics/table.d $(BUILD)/replay/costs-default.d

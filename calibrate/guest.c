@@ -26,6 +26,10 @@ __asm__(".pushsection .rodata\n"
 	"	je	3f\n"
 	"	cmp	$4, %eax\n"
 	"	je	4f\n"
+	"	cmp	$5, %eax\n"
+	"	je	5f\n"
+	"	cmp	$6, %eax\n"
+	"	je	6f\n"
 	"	inc	%r8\n"
 	"	mov	%rdi, %rsi\n"
 	"	jmp	1b\n"
@@ -45,6 +49,43 @@ __asm__(".pushsection .rodata\n"
 	"	or	%rdx, %rax\n"
 	"	mov	%rax, (%rdi)\n"
 	"	jmp	1b\n"
+	/* One access, then the step's word: what to tell, what to wait for. */
+	"5:	mov	-24(%rsi), %r9\n"
+	"	mov	-16(%rsi), %r10\n"
+	"	mov	-8(%rsi), %r11\n"
+	"50:	mov	(%rdi), %rax\n"
+	"	add	%rdx, %rdi\n"
+	"	mov	(%rbx), %r12\n"
+	"	add	$8, %rbx\n"
+	"	test	%r12d, %r12d\n"
+	"	jz	51f\n"
+	"	mov	%r12d, (%r9)\n"
+	"51:	shr	$32, %r12\n"
+	"	jz	53f\n"
+	"52:	cmp	%r12d, (%r10)\n"
+	"	jae	53f\n"
+	"	pause\n"
+	"	jmp	52b\n"
+	"53:	test	%r11, %r11\n"
+	"	jz	55f\n"
+	"	mov	%rdx, %r13\n"
+	"	rdtsc\n"
+	"	shl	$32, %rdx\n"
+	"	or	%rdx, %rax\n"
+	"	lea	(%rax,%r11), %r14\n"
+	"54:	rdtsc\n"
+	"	shl	$32, %rdx\n"
+	"	or	%rdx, %rax\n"
+	"	cmp	%r14, %rax\n"
+	"	jb	54b\n"
+	"	mov	%r13, %rdx\n"
+	"55:	dec	%rcx\n"
+	"	jnz	50b\n"
+	"	jmp	1b\n"
+	"6:	cmp	%ebx, (%rdi)\n"
+	"	jae	1b\n"
+	"	pause\n"
+	"	jmp	6b\n"
 	"guest_code_end:\n"
 	".popsection\n");
 
@@ -127,12 +168,12 @@ static void add(struct guest *g, struct guest_op op)
 
 void guest_read(struct guest *g, uint64_t gva, uint64_t count, uint64_t stride)
 {
-	add(g, (struct guest_op){OP_READ, gva, count, stride, 0, {0}});
+	add(g, (struct guest_op){.kind = OP_READ, .gva = gva, .count = count, .stride = stride});
 }
 
 void guest_write(struct guest *g, uint64_t gva, uint64_t count, uint64_t stride, uint64_t value)
 {
-	add(g, (struct guest_op){OP_WRITE, gva, count, stride, value, {0}});
+	add(g, (struct guest_op){OP_WRITE, gva, count, stride, value, 0, 0, 0});
 }
 
 void guest_command(struct guest *g, enum guest_command command)
@@ -142,24 +183,42 @@ void guest_command(struct guest *g, enum guest_command command)
 
 void guest_stamp(struct guest *g, uint64_t gva)
 {
-	add(g, (struct guest_op){OP_STAMP, gva, 0, 0, 0, {0}});
+	add(g, (struct guest_op){.kind = OP_STAMP, .gva = gva});
+}
+
+void guest_steps(struct guest *g, uint64_t gva, uint64_t count, uint64_t stride,
+		 const struct guest_steps *how)
+{
+	add(g, (struct guest_op){OP_STEPS, gva, count, stride, how->words, how->mine, how->theirs,
+				 how->think});
+}
+
+void guest_wait(struct guest *g, uint64_t gva, uint32_t value)
+{
+	add(g, (struct guest_op){.kind = OP_WAIT, .gva = gva, .value = value});
 }
 
 void guest_restart(struct guest *g)
 {
-	add(g, (struct guest_op){OP_RESTART, SCRIPT_GVA, 0, 0, 0, {0}});
+	add(g, (struct guest_op){.kind = OP_RESTART, .gva = SCRIPT_GVA});
 }
 
 void guest_finish(struct guest *g)
 {
-	uint64_t bytes, gpa;
+	g->script_pages = guest_append_at(g, SCRIPT_GVA, 0);
+}
+
+uint64_t guest_append_at(struct guest *g, uint64_t gva, size_t first)
+{
+	uint64_t bytes, pages, gpa;
 
 	guest_command(g, COMMAND_END);
-	bytes = g->nr_ops * sizeof(*g->ops);
-	g->script_pages = (bytes + PAGE - 1) / PAGE;
-	gpa = guest_pages(g, g->script_pages, PAGE);
-	memcpy(g->mem + gpa, g->ops, bytes);
-	guest_map(g, SCRIPT_GVA, gpa, g->script_pages, GPTE_DIRTY);
+	bytes = (g->nr_ops - first) * sizeof(*g->ops);
+	pages = (bytes + PAGE - 1) / PAGE;
+	gpa = guest_pages(g, pages, PAGE);
+	memcpy(g->mem + gpa, g->ops + first, bytes);
+	guest_map(g, gva, gpa, pages, GPTE_DIRTY);
+	return pages;
 }
 
 void guest_close(struct guest *g)

@@ -43,7 +43,7 @@ enum guest_command {
 	COMMAND_NONE, /* of those above */
 };
 
-enum guest_op_kind { OP_READ = 1, OP_WRITE, OP_RESTART, OP_STAMP };
+enum guest_op_kind { OP_READ = 1, OP_WRITE, OP_RESTART, OP_STAMP, OP_STEPS, OP_WAIT };
 
 /* As the code reads it. */
 struct guest_op {
@@ -51,8 +51,19 @@ struct guest_op {
 	uint64_t gva;
 	uint64_t count; /* accesses, 8 bytes each */
 	uint64_t stride; /* bytes from one to the next */
-	uint64_t value; /* what OP_WRITE stores */
-	uint64_t unused[3];
+	uint64_t value; /* what OP_WRITE stores, OP_WAIT waits for; where OP_STEPS has its words */
+	uint64_t mine, theirs, think; /* of OP_STEPS: struct guest_steps */
+};
+
+/*
+ * How two vCPUs keep step.  After access i of an OP_STEPS the guest looks at word i: the low
+ * half, unless 0, is stored to @mine; then, unless the high half is 0, it waits until what
+ * @theirs holds is at least that (32 bits, unsigned).
+ */
+struct guest_steps {
+	uint64_t words; /* gva of word 0 */
+	uint64_t mine, theirs; /* gvas, 4 bytes each */
+	uint64_t think; /* cycles that pass after each access */
 };
 
 struct guest {
@@ -84,11 +95,21 @@ void guest_write(struct guest *g, uint64_t gva, uint64_t count, uint64_t stride,
 void guest_command(struct guest *g, enum guest_command command);
 /* Stores the time stamp counter, when all before is done, to @gva. */
 void guest_stamp(struct guest *g, uint64_t gva);
+/* Reads; @how keeps step. */
+void guest_steps(struct guest *g, uint64_t gva, uint64_t count, uint64_t stride,
+		 const struct guest_steps *how);
+/* Waits until the 4 bytes at @gva hold @value or more. */
+void guest_wait(struct guest *g, uint64_t gva, uint32_t value);
 /* From here on the script is as from its beginning; counted in a register. */
 void guest_restart(struct guest *g);
 /* Gives the memory back. */
 void guest_close(struct guest *g);
-/* Puts the script into guest memory.  Nothing can be added after it. */
+/* Puts the script into guest memory, with its end.  Nothing can be added to it after that. */
 void guest_finish(struct guest *g);
+/*
+ * A second script, of what was added from entry @first on: to @gva, which vcpu_open() takes as
+ * an entry behind SCRIPT_GVA.  Returns how many pages it has.
+ */
+uint64_t guest_append_at(struct guest *g, uint64_t gva, size_t first);
 
 #endif

@@ -22,6 +22,8 @@ struct entry {
 	bool guessed; /* no evidence, but fault-around mapped its group (inferred only) */
 	bool w, loose_w; /* loose_w: w is only a lower bound */
 	bool a, d; /* right after that evidence */
+	bool refused; /* by groups after the last evidence, the first and last of them: why? */
+	uint32_t refused_first, refused_last;
 	uint8_t state[SPHT_WORLD_NR]; /* as of the last change emitted */
 };
 
@@ -112,7 +114,7 @@ static struct entry *get_entry(struct spht_guest *g, struct table *t, unsigned i
 		}
 	}
 	e = &(*chunk)[index % CHUNK];
-	if (e->kind == KIND_NONE && (!e->step || e->guessed))
+	if (e->kind == KIND_NONE && !e->refused && (!e->step || e->guessed))
 		g->entries++;
 	return e;
 }
@@ -183,7 +185,7 @@ static int guess_group(struct spht_guest *g, struct table *t, uint32_t table, un
 		/* The group lies in one chunk, and @index is of it. */
 		struct entry *e = t->chunk[i / CHUNK] + i % CHUNK;
 
-		if (e->kind != KIND_NONE || e->guessed || i == index)
+		if (e->kind != KIND_NONE || e->refused || e->guessed || i == index)
 			continue;
 		e->guessed = true;
 		e->step = around - 1;
@@ -194,17 +196,24 @@ static int guess_group(struct spht_guest *g, struct table *t, uint32_t table, un
 	return 0;
 }
 
+/* The step from which on the worlds other than optimistic have @e as it is. */
+static uint32_t known_from(const struct table *t, const struct entry *e)
+{
+	return e->kind == KIND_NONE ? t->born : e->step;
+}
+
 /*
  * One interval of one entry, between its last evidence (@e, or nothing since
- * @born) and @ev.  @same: both show the same mapping.
+ * @born) and @ev.  @same: both show the same mapping.  In the optimistic world the
+ * interval begins at @begin; SPHT_NOT_FROZEN: it is not closed there.
  */
 static int close_interval(struct spht_guest *g, struct table *t, struct entry *e,
-			  const struct spht_evidence *ev, bool same)
+			  const struct spht_evidence *ev, bool same, uint32_t begin)
 {
 	uint32_t since = ev->frozen_since, around;
 	bool now = is_present(ev->kind), before = is_present(e->kind);
 	uint8_t st = state_of(e, ev), s;
-	uint32_t from = e->kind == KIND_NONE ? t->born : e->step;
+	uint32_t from = known_from(t, e);
 	uint8_t keep = e->state[SPHT_WORLD_OPTIMISTIC];
 
 	/* KEPT says nothing new of the value: the entry goes on as it was. */
@@ -230,7 +239,8 @@ static int close_interval(struct spht_guest *g, struct table *t, struct entry *e
 		s = keep;
 	else
 		s = e->kind == KIND_NONE ? 0 : SPHT_GPTE_DECIDED;
-	if (emit(g, SPHT_WORLD_OPTIMISTIC, e, ev->table, ev->index, from, s))
+	if (begin != SPHT_NOT_FROZEN &&
+	    emit(g, SPHT_WORLD_OPTIMISTIC, e, ev->table, ev->index, begin, s))
 		return -1;
 
 	/*
@@ -303,9 +313,12 @@ static int catch_up(struct spht_guest *g, const struct table *t, struct entry *e
 	return 0;
 }
 
-/* The state right after the evidence, before any later one is known. */
+/*
+ * The state right after the evidence, before any later one is known.  @optimistic: in
+ * that world too.
+ */
 static int open_interval(struct spht_guest *g, struct entry *e, const struct spht_evidence *ev,
-			 bool a_set)
+			 bool a_set, bool optimistic)
 {
 	uint8_t s = state_of(e, ev);
 
@@ -316,7 +329,7 @@ static int open_interval(struct spht_guest *g, struct entry *e, const struct sph
 		s |= SPHT_GPTE_A;
 	if (ev->sets_d && ev->w)
 		s |= SPHT_GPTE_WRITABLE;
-	if (emit(g, SPHT_WORLD_OPTIMISTIC, e, ev->table, ev->index, ev->step, s))
+	if (optimistic && emit(g, SPHT_WORLD_OPTIMISTIC, e, ev->table, ev->index, ev->step, s))
 		return -1;
 	return emit(g, SPHT_WORLD_INFERRED, e, ev->table, ev->index, ev->step, s);
 }
@@ -343,10 +356,66 @@ static int emit_rest(struct spht_guest *g, enum spht_world world, struct table *
 								 .kind = (uint8_t)world});
 }
 
+static int refuse_at(struct spht_guest *g, struct table *t, struct entry *e, uint32_t table,
+		     unsigned int index, uint32_t step, bool optimistic)
+{
+	struct spht_evidence ev = {.table = table,
+				   .index = (uint16_t)index,
+				   .kind = SPHT_EVIDENCE_REFUSED,
+				   .step = step,
+				   .frozen_since = SPHT_NOT_FROZEN};
+
+	if (close_interval(g, t, e, &ev, false, optimistic ? known_from(t, e) : SPHT_NOT_FROZEN) ||
+	    open_interval(g, e, &ev, false, optimistic))
+		return -1;
+	e->step = step;
+	e->kind = SPHT_EVIDENCE_REFUSED;
+	e->gfn = 0;
+	e->w = e->loose_w = false;
+	return 0;
+}
+
+/* Groups ended at @e, and nothing tells why: the entry is taken for absent there. */
+static int refuse(struct spht_guest *g, struct table *t, struct entry *e, uint32_t table,
+		  unsigned int index, bool optimistic)
+{
+	if (!e->refused)
+		return 0;
+	e->refused = false;
+	if (refuse_at(g, t, e, table, index, e->refused_first, optimistic))
+		return -1;
+	return e->refused_last == e->refused_first
+		       ? 0
+		       : refuse_at(g, t, e, table, index, e->refused_last, optimistic);
+}
+
+/*
+ * What @ev tells of why groups ended at @e before it.  A page that a walk finds never
+ * accessed may have been there all the while: for certain, if its table was frozen.  @begin:
+ * from when on the optimistic world has it then.
+ */
+static int settle_refusals(struct spht_guest *g, struct table *t, struct entry *e,
+			   const struct spht_evidence *ev, uint32_t *begin)
+{
+	bool untouched = ev->kind == SPHT_EVIDENCE_PRESENT && !ev->a;
+
+	if (e->refused && untouched && ev->frozen_since <= e->refused_first)
+		e->refused = false;
+	*begin = known_from(t, e);
+	if (refuse(g, t, e, ev->table, ev->index, !untouched))
+		return -1;
+	if (!untouched)
+		*begin = known_from(t, e);
+	return 0;
+}
+
 /* The last evidence was of the page's former life: forget it, in every world. */
 static int forget(struct spht_guest *g, struct table *t, struct entry *e, uint32_t table,
 		  unsigned int index)
 {
+	/* It ended with its former life, before the new one can have begun. */
+	if (refuse(g, t, e, table, index, true))
+		return -1;
 	if (emit(g, SPHT_WORLD_STRICT, e, table, index, e->step, 0) ||
 	    emit(g, SPHT_WORLD_INFERRED, e, table, index, t->born, 0) ||
 	    emit(g, SPHT_WORLD_OPTIMISTIC, e, table, index, t->born, 0))
@@ -376,7 +445,8 @@ int spht_guest_reuse(struct spht_guest *g, uint32_t table, uint32_t since)
 
 		if (!c)
 			i |= CHUNK - 1;
-		else if (c[i % CHUNK].kind == KIND_NONE && !c[i % CHUNK].guessed)
+		else if (c[i % CHUNK].kind == KIND_NONE && !c[i % CHUNK].guessed &&
+			 !c[i % CHUNK].refused)
 			c[i % CHUNK].incarnation = t->incarnation;
 		else if (forget(g, t, c + i % CHUNK, table, i))
 			return -1;
@@ -435,6 +505,7 @@ int spht_guest_evidence(struct spht_guest *g, const struct spht_evidence *ev)
 {
 	struct table *t = get_table(g, ev->table);
 	struct entry *e;
+	uint32_t begin;
 	bool same;
 
 	e = t ? get_entry(g, t, ev->index, ev->step) : NULL;
@@ -445,6 +516,15 @@ int spht_guest_evidence(struct spht_guest *g, const struct spht_evidence *ev)
 	if (catch_up(g, t, e, ev->table, ev->index))
 		return -1;
 	if (e->incarnation != t->incarnation && forget(g, t, e, ev->table, ev->index))
+		return -1;
+	if (ev->kind == SPHT_EVIDENCE_REFUSED) {
+		if (!e->refused)
+			e->refused_first = ev->step;
+		e->refused = true;
+		e->refused_last = ev->step;
+		return 0;
+	}
+	if (settle_refusals(g, t, e, ev, &begin))
 		return -1;
 	if (ev->kind == SPHT_EVIDENCE_KEPT) {
 		same = true;
@@ -457,7 +537,7 @@ int spht_guest_evidence(struct spht_guest *g, const struct spht_evidence *ev)
 	}
 	if (!same && is_present(ev->kind))
 		e->generation = !e->generation;
-	if (close_interval(g, t, e, ev, same) || open_interval(g, e, ev, ev->sets_a))
+	if (close_interval(g, t, e, ev, same, begin) || open_interval(g, e, ev, ev->sets_a, true))
 		return -1;
 	/*
 	 * Absent, then walked as present: the guest's handler ran in between.
@@ -500,12 +580,26 @@ int spht_guest_shown(struct spht_guest *g, uint32_t table, unsigned int index, u
 	return spht_guest_evidence(g, &ev);
 }
 
+/* From a snapshot on nobody asks any more why groups ended before it. */
+static int settle_all(struct spht_guest *g, struct table *t, uint32_t table)
+{
+	for (unsigned int i = 0; i < SPHT_PT_ENTRIES; i++) {
+		struct entry *c = t->chunk[i / CHUNK];
+
+		if (!c)
+			i |= CHUNK - 1;
+		else if (refuse(g, t, c + i % CHUNK, table, i, true))
+			return -1;
+	}
+	return 0;
+}
+
 int spht_guest_know(struct spht_guest *g, uint32_t table, uint32_t step, const uint64_t *pte,
 		    unsigned int but)
 {
 	struct table *t = get_table(g, table);
 
-	if (!t)
+	if (!t || settle_all(g, t, table))
 		return -1;
 	for (unsigned int w = 0; w < SPHT_WORLD_NR; w++)
 		if (emit_rest(g, w, t, table, step, SPHT_GPTE_DECIDED))
@@ -540,6 +634,8 @@ int spht_guest_finish(struct spht_guest *g)
 				continue;
 			}
 			c += i % CHUNK;
+			if (refuse(g, &g->tables[t], c, t, i, true))
+				return -1;
 			if (emit(g, SPHT_WORLD_STRICT, c, t, i, c->step, 0))
 				return -1;
 		}

@@ -97,15 +97,11 @@ static void note_since(struct spht_whatif *w, const struct spht_change *c, uint8
 }
 
 /* What is not there, or not known to be, becomes known to be absent, or unknown: no store. */
-static void rest_change(struct spht_whatif *w, uint8_t *st, uint32_t table, uint8_t state)
+static void rest_change(uint8_t *st, uint8_t state)
 {
-	for (unsigned int i = 0; i < SPHT_PT_ENTRIES; i++) {
-		if (st[i] & ~SPHT_GPTE_DECIDED)
-			continue;
-		st[i] = state;
-		if (w->real)
-			spht_real_guest(w, table, i, state);
-	}
+	for (unsigned int i = 0; i < SPHT_PT_ENTRIES; i++)
+		if (!(st[i] & ~SPHT_GPTE_DECIDED))
+			st[i] = state;
 }
 
 /* The entry may be read only from now on. */
@@ -134,7 +130,9 @@ static void guest_change(struct spht_whatif *w, const struct spht_change *c)
 		w->state[c->table] = st;
 	}
 	if (c->index == SPHT_PT_ENTRIES) {
-		rest_change(w, st, c->table, c->state);
+		rest_change(st, c->state);
+		for (unsigned int i = 0; w->real && i < SPHT_PT_ENTRIES; i++)
+			spht_real_guest(w, c->table, i, st[i]);
 		return;
 	}
 	old = st[c->index];

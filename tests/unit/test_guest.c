@@ -101,6 +101,72 @@ static void refused_by_a_prefetch_group_counts_as_absent(void **unused)
 	rig_close(&r);
 }
 
+/* A walk finds A=0, in a table that is frozen since @since. */
+static void walked_untouched(struct rig *r, uint32_t step, uint32_t since)
+{
+	struct spht_evidence ev = {
+		.table = r->table,
+		.index = r->index,
+		.kind = SPHT_EVIDENCE_PRESENT,
+		.step = step,
+		.gfn = 0x700,
+		.sets_a = true,
+		.frozen_since = since,
+	};
+
+	give(r, &ev);
+}
+
+static void refused_page_that_was_never_accessed_was_there_all_the_same(void **unused)
+{
+	struct rig r;
+
+	(void)unused;
+	/* The table was frozen when the group ended: that was for A=0. */
+	rig_open(&r);
+	shown(&r, 10, SPHT_EVIDENCE_REFUSED, 0, false);
+	shown(&r, 15, SPHT_EVIDENCE_REFUSED, 0, false);
+	walked_untouched(&r, 20, 10);
+	CHECK(&r, "??????", "?ooorr", "oooorr", 5, 10, 15, 19, 20, 90);
+	rig_close(&r);
+
+	/* What was accessed when it was found may have come meanwhile. */
+	rig_open(&r);
+	shown(&r, 10, SPHT_EVIDENCE_REFUSED, 0, false);
+	walked_frozen(&r, 20, 0x700, 10);
+	CHECK(&r, "????", "?www", "?www", 5, 10, 19, 90);
+	rig_close(&r);
+
+	/* It froze later: absent for all that is known, but the optimist. */
+	rig_open(&r);
+	shown(&r, 10, SPHT_EVIDENCE_REFUSED, 0, false);
+	shown(&r, 15, SPHT_EVIDENCE_REFUSED, 0, false);
+	walked_untouched(&r, 20, 12);
+	CHECK(&r, "?--???", "?--orr", "oooorr", 5, 10, 14, 19, 20, 90);
+	rig_close(&r);
+
+	/* What was seen before the refusals goes on through them. */
+	rig_open(&r);
+	walked_untouched(&r, 5, SPHT_NOT_FROZEN);
+	shown(&r, 10, SPHT_EVIDENCE_REFUSED, 0, false);
+	walked_untouched(&r, 20, 8);
+	CHECK(&r, "oooo??", "oooorr", "oooorr", 5, 10, 15, 19, 20, 90);
+	rig_close(&r);
+}
+
+static void refusals_end_with_what_the_table_was_before(void **unused)
+{
+	struct rig r;
+
+	(void)unused;
+	rig_open(&r);
+	shown(&r, 10, SPHT_EVIDENCE_REFUSED, 0, false);
+	assert_int_equal(spht_guest_reuse(r.guest, r.table, 12), 0);
+	walked_untouched(&r, 20, 5);
+	CHECK(&r, "??????", "?-oorr", "?-oorr", 5, 10, 12, 19, 20, 90);
+	rig_close(&r);
+}
+
 static void prefetched_entry_was_present_and_accessed(void **unused)
 {
 	struct rig r;
@@ -569,6 +635,8 @@ int main(void)
 		cmocka_unit_test(present_then_absent_it_went_as_late_as_the_world_allows),
 		cmocka_unit_test(absent_twice_it_was_absent_in_between_in_every_world),
 		cmocka_unit_test(refused_by_a_prefetch_group_counts_as_absent),
+		cmocka_unit_test(refused_page_that_was_never_accessed_was_there_all_the_same),
+		cmocka_unit_test(refusals_end_with_what_the_table_was_before),
 		cmocka_unit_test(prefetched_entry_was_present_and_accessed),
 		cmocka_unit_test(read_only_prefetch_of_a_writable_page_is_the_same_mapping),
 		cmocka_unit_test(entry_that_was_passed_over_goes_on_as_it_was),
