@@ -329,6 +329,7 @@ static int add_evidence(struct spht_observed *o, const struct spht_obs_where *w,
 		.a = bits & SPHT_PTE_A,
 		.d = bits & SPHT_PTE_D,
 		.refault = refault,
+		.kernel = spht_vpn_upper(w->vpn),
 		.sets_a = kind == SPHT_EVIDENCE_PRESENT && succeeded,
 		.frozen_since = SPHT_NOT_FROZEN,
 	};

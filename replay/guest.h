@@ -53,6 +53,7 @@ struct spht_evidence {
 	uint32_t step;
 	gfn_t gfn; /* PRESENT, PREFETCHED */
 	bool refault; /* PRESENT: right after a guest fault on the page, METRICS section 1 */
+	bool kernel; /* of the upper half, which no guest fault fills in */
 	bool sets_a; /* PRESENT: the walk went on to set A; a failed one does not */
 	bool w, a, d; /* PRESENT: of the entry; PREFETCHED: w = SPTE writable */
 	/* Step since which the table cannot have changed (write-protected), or SPHT_NOT_FROZEN. */
