@@ -2,6 +2,7 @@
 #ifndef SPHT_ADDR_H
 #define SPHT_ADDR_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 /*
@@ -40,6 +41,12 @@ typedef uint64_t pfn_t;
 static inline vpn_t spht_gva_vpn(gva_t gva)
 {
 	return (gva >> SPHT_PAGE_SHIFT) & SPHT_VPN_MASK;
+}
+
+/* Of the upper half of a 4-level address space, which is the kernel's in Linux? */
+static inline bool spht_vpn_upper(vpn_t vpn)
+{
+	return vpn >> (4 * SPHT_LEVEL_BITS - 1) & 1;
 }
 
 /* Index into the table of @level (1 = leaf) that maps @vpn. */

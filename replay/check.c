@@ -330,6 +330,7 @@ static int add_evidence(struct spht_observed *o, const struct spht_obs_where *w,
 		.a = bits & SPHT_PTE_A,
 		.d = bits & SPHT_PTE_D,
 		.refault = x && x->refault,
+		.kernel = spht_vpn_upper(w->vpn),
 		.sets_a = x && !x->walk.failed,
 		.sets_d = x && !x->walk.failed && x->walk.set_d &&
 			  spht_guest_is_known(o->guest, w->table),

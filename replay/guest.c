@@ -5,13 +5,19 @@
 #include "replay/guest.h"
 
 /* fault_around_bytes, 64 KiB since Linux 3.15: do_fault_around() maps aligned groups. */
-#define FAULT_AROUND 16u
+#define FAULT_AROUND  16u
+
+/*
+ * Of 1000 entries of such a group that the guest never touched, so many are not there: the page
+ * cache lacks the page, or another mapping lies there.  docs/model.md says how it was measured.
+ */
+#define HOLES_IN_1000 43u
 
 /* Entries are allocated by chunks: most tables are sparse. */
-#define CHUNK        32u
-#define TABLE_CHUNKS (SPHT_PT_ENTRIES / CHUNK)
+#define CHUNK         32u
+#define TABLE_CHUNKS  (SPHT_PT_ENTRIES / CHUNK)
 
-#define KIND_NONE    0xff
+#define KIND_NONE     0xff
 
 struct entry {
 	uint32_t gfn;
@@ -45,6 +51,7 @@ struct spht_guest {
 	struct table *tables;
 	uint32_t nr;
 	uint64_t entries;
+	uint64_t guesses; /* so far */
 	struct spht_changes *changes;
 };
 
@@ -168,6 +175,12 @@ static uint8_t both(const struct entry *e, uint8_t st)
 	return st;
 }
 
+/* Is the @n-th guess one that nothing is there?  They come evenly, whatever is asked. */
+static bool is_hole(uint64_t n)
+{
+	return (uint32_t)(n * 0x9e3779b9u) < HOLES_IN_1000 * (UINT32_MAX / 1000u);
+}
+
 /*
  * A page that was mapped without a fault of its own shows that fault-around
  * mapped its group at @around.  It maps what the page cache has; of the entries
@@ -189,6 +202,8 @@ static int guess_group(struct spht_guest *g, struct table *t, uint32_t table, un
 			continue;
 		e->guessed = true;
 		e->step = around - 1;
+		if (is_hole(++g->guesses))
+			continue;
 		if (emit(g, SPHT_WORLD_INFERRED, e, table, i, around - 1,
 			 SPHT_GPTE_DECIDED | SPHT_GPTE_PRESENT | SPHT_GPTE_A | SPHT_GPTE_LEAD))
 			return -1;
@@ -252,9 +267,8 @@ static int close_interval(struct spht_guest *g, struct table *t, struct entry *e
 	if (e->guessed) {
 		/* From where it was guessed on it is what the evidence shows now. */
 		e->guessed = false;
-		return now ? emit(g, SPHT_WORLD_INFERRED, e, ev->table, ev->index, e->step,
-				  st | SPHT_GPTE_LEAD)
-			   : 0;
+		return emit(g, SPHT_WORLD_INFERRED, e, ev->table, ev->index, e->step,
+			    now ? st | SPHT_GPTE_LEAD : SPHT_GPTE_DECIDED);
 	}
 	if (before && (!now || same))
 		s = now && !t->known ? st : e->state[SPHT_WORLD_INFERRED];
@@ -272,6 +286,10 @@ static int close_interval(struct spht_guest *g, struct table *t, struct entry *e
 	/* Seen otherwise since: what froze it has not kept it from a store that KVM emulates. */
 	if (t->known && since <= from)
 		since = SPHT_NOT_FROZEN;
+	/* The kernel's own mappings are made whole, before their first access. */
+	if (!t->known && ev->kernel && e->kind == KIND_NONE && !ev->refault &&
+	    guess_group(g, t, ev->table, ev->index, ev->step))
+		return -1;
 	around = t->around[ev->index / FAULT_AROUND];
 	if ((e->kind != SPHT_EVIDENCE_ABSENT || t->known) && around > from) {
 		if (!ev->refault && !t->known && guess_group(g, t, ev->table, ev->index, around))
@@ -547,7 +565,8 @@ int spht_guest_evidence(struct spht_guest *g, const struct spht_evidence *ev)
 		;
 	else if (ev->kind == SPHT_EVIDENCE_ABSENT)
 		t->around[ev->index / FAULT_AROUND] = 0;
-	else if (ev->kind == SPHT_EVIDENCE_PRESENT && e->kind == SPHT_EVIDENCE_ABSENT)
+	else if (ev->kind == SPHT_EVIDENCE_PRESENT &&
+		 (e->kind == SPHT_EVIDENCE_ABSENT || (e->kind == KIND_NONE && ev->refault)))
 		t->around[ev->index / FAULT_AROUND] = ev->step;
 	e->step = ev->step;
 	if (ev->kind != SPHT_EVIDENCE_KEPT || e->kind == KIND_NONE) {

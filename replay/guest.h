@@ -54,6 +54,7 @@ struct spht_evidence {
 	gfn_t gfn; /* PRESENT, PREFETCHED */
 	bool refault; /* PRESENT: right after a guest fault on the page, METRICS section 1 */
 	bool snapshot; /* ABSENT, PRESENT: read by the recorder; no walk's doing */
+	bool kernel; /* of the upper half, which no guest fault fills in */
 	bool sets_a; /* PRESENT: the walk went on to set A; a failed one does not */
 	bool sets_d; /* and D; told only of tables that are known from a snapshot */
 	bool w, a, d; /* PRESENT: of the entry; PREFETCHED: w = SPTE writable */

@@ -138,6 +138,7 @@ static void open_job(void *arg, size_t i)
 		.costs = j->rules == SPHT_RULES_ALL ? &v->options->costs : &v->free,
 		.legality = v->options->legality,
 		.window = v->options->window ? v->options->window : r->window,
+		.recorded_window = r->window,
 		.kvm = v->options->kvm,
 		.mmu_pages = r->mmu_pages,
 		.verify = v->options->verify,

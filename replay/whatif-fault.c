@@ -23,6 +23,50 @@ static struct recorded recorded_prefetch(struct spht_whatif *w, const struct sph
 	return r;
 }
 
+/* It came along with a fault that ran otherwise than in the recording. */
+static void add_side(struct spht_whatif *w, const struct spht_step *s, unsigned int i,
+		     bool writable)
+{
+	spht_mmu_set(&w->mmu, s->page, i, writable);
+	spht_bit_set(w->pages[s->page].side, i);
+	if (w->pages[s->page].ready_ns)
+		w->pages[s->page].ready_ns[i] = w->now_ns;
+	w->acc->divergence++;
+}
+
+/* Was the entry that the guest asked for made writable? */
+static bool demand_writable(const struct spht_whatif *w, const struct spht_step *s)
+{
+	const struct spht_do *d = spht_w_dos(w, s);
+
+	for (uint32_t i = 0; i < s->nr_do; i++, d++)
+		if (d->kind == SPHT_DO_SET && d->page == s->page && d->index == s->index)
+			return d->writable;
+	return false;
+}
+
+/*
+ * An entry of a direct page that the recorded prefetch did not set: the host's pages decide, not
+ * the guest's entries.  Of the group that it looked at the recording has told; beyond that a KVM
+ * that was not recorded finds all pages resident, as a helper does.
+ */
+static void prefetch_direct(struct spht_whatif *w, const struct spht_step *s, unsigned int i,
+			    unsigned int trail)
+{
+	bool looked_at = w->c->recorded_window > 1 &&
+			 !((i ^ s->index) & ~(w->c->recorded_window - 1));
+	bool writable;
+
+	if (!w->c->counterfactual || w->c->world == SPHT_WORLD_STRICT || looked_at)
+		return;
+	if (spht_bit(w->mmu.pages[s->page].unknown, i) ||
+	    (w->c->kvm && !w->c->kvm->direct_trails && i > trail))
+		return;
+	writable = demand_writable(w, s);
+	if (!spht_w_restore(w, s->page, i, writable))
+		add_side(w, s, i, writable);
+}
+
 /*
  * What KVM's own prefetch makes of one entry.  The recording answers for those that it
  * looked at; the world for the rest.  False: it stops here.
@@ -41,8 +85,10 @@ static bool prefetch_one(struct spht_whatif *w, const struct spht_step *s,
 		spht_mmu_set(&w->mmu, s->page, i, rec->writable & bit);
 		return true;
 	}
-	if (s->flags & SPHT_STEP_DIRECT)
-		return true; /* host residency, not guest entries, decides there */
+	if (s->flags & SPHT_STEP_DIRECT) {
+		prefetch_direct(w, s, i, trail);
+		return true;
+	}
 	/* Older than the trace; but what the recorded group went over was there. */
 	if (spht_bit(p->unknown, i) && !w->c->counterfactual && rec->set & ~(2 * bit - 1))
 		return true;
@@ -55,12 +101,8 @@ static bool prefetch_one(struct spht_whatif *w, const struct spht_step *s,
 		return false;
 	if (spht_w_restore(w, s->page, i, st & SPHT_GPTE_WRITABLE))
 		return true;
-	spht_mmu_set(&w->mmu, s->page, i, st & SPHT_GPTE_WRITABLE);
-	spht_bit_set(w->pages[s->page].side, i);
-	if (w->pages[s->page].ready_ns)
-		w->pages[s->page].ready_ns[i] = w->now_ns;
+	add_side(w, s, i, st & SPHT_GPTE_WRITABLE);
 	spht_w_list(w, s->table, s->page);
-	w->acc->divergence++;
 	return true;
 }
 

@@ -43,6 +43,7 @@ struct spht_whatif_config {
 	const struct spht_costs *costs;
 	enum spht_legality legality;
 	unsigned int window; /* KVM's own prefetch here */
+	unsigned int recorded_window; /* and in the recording */
 	const struct spht_kvm *kvm; /* whose rules hold here; NULL: the recording's */
 	/* The recording's KVM had another window or other rules: `none` may leave it. */
 	bool counterfactual;

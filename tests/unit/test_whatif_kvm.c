@@ -297,6 +297,44 @@ static void earlier_kvm_leaves_out_what_trails_in_a_direct_page(void **unused)
 	rig_close(&r);
 }
 
+static void wider_window_finds_all_host_pages_of_a_direct_page(void **unused)
+{
+	struct whatif w;
+	struct rig r;
+
+	(void)unused;
+	open_timed(&r, 1);
+	for (unsigned int i = 0; i < 8; i++)
+		direct_group(&r, i, 0, !i);
+	w = other_kvm(&r, 8, "6.1");
+	/* Nothing in the recording proves that a host page was there. */
+	assert_none(&w, STRICT, (struct expected){0, 9, 0});
+	/* 0 brings all: another page's fault comes before, that of the rig's own. */
+	assert_none(&w, INFERRED, (struct expected){7, 2, 0});
+	assert_none(&w, OPTIMISTIC, (struct expected){7, 2, 0});
+	w.kvm = spht_kvm_find("5.10"); /* nothing is there behind the fault itself */
+	assert_none(&w, INFERRED, (struct expected){0, 9, 0});
+	rig_close(&r);
+}
+
+static void recorded_group_of_a_direct_page_is_believed(void **unused)
+{
+	struct whatif w;
+	struct rig r;
+
+	(void)unused;
+	open_timed(&r, 8);
+	direct_group(&r, 3, 0xf0, true); /* 0..2 are not resident */
+	direct_group(&r, 1, 0, false);
+	direct_group(&r, 9, 0, false);
+	w = other_kvm(&r, 16, "6.1");
+	w.recorded_window = 8;
+	assert_none(&w, INFERRED, (struct expected){1, 3, 0}); /* 9; 1 faults as it did */
+	w.recorded_window = 1;
+	assert_none(&w, INFERRED, (struct expected){2, 2, 0});
+	rig_close(&r);
+}
+
 /*
  * Guest faults: on an entry that is not there in a table in sync; on one that is, and does
  * not permit it; on a table that is not shadowed; on one out of sync.
@@ -357,6 +395,8 @@ int main(void)
 		cmocka_unit_test(invlpg_of_a_later_kvm_brings_nothing_in),
 		cmocka_unit_test(invlpg_of_a_later_kvm_keeps_what_is_there),
 		cmocka_unit_test(earlier_kvm_leaves_out_what_trails_in_a_direct_page),
+		cmocka_unit_test(wider_window_finds_all_host_pages_of_a_direct_page),
+		cmocka_unit_test(recorded_group_of_a_direct_page_is_believed),
 		cmocka_unit_test(kvm_of_2010_does_not_see_faults_that_a_synced_table_answers),
 		cmocka_unit_test(fault_that_does_not_exit_is_told_to_nobody),
 	};

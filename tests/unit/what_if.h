@@ -33,6 +33,7 @@ struct whatif {
 	struct spht_costs costs;
 	enum spht_legality legality;
 	unsigned int window; /* of KVM's prefetch */
+	unsigned int recorded_window; /* the recording's, where that is another; 0: 1 */
 	uint32_t mmu_pages; /* limit of shadow pages, 0: none */
 	bool helper_prefetch, clock_real, bypass_guest_pf;
 	unsigned int helpers; /* 0: one */
@@ -81,6 +82,7 @@ static inline struct spht_account run_spec(const struct whatif *w, const struct 
 		.costs = &w->costs,
 		.legality = w->legality,
 		.window = w->window,
+		.recorded_window = w->recorded_window,
 		.mmu_pages = w->mmu_pages,
 		.verify = true,
 		.helper_prefetch = w->helper_prefetch,
