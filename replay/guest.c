@@ -267,8 +267,15 @@ static int close_interval(struct spht_guest *g, struct table *t, struct entry *e
 	if (e->guessed) {
 		/* From where it was guessed on it is what the evidence shows now. */
 		e->guessed = false;
-		return emit(g, SPHT_WORLD_INFERRED, e, ev->table, ev->index, e->step,
-			    now ? st | SPHT_GPTE_LEAD : SPHT_GPTE_DECIDED);
+		now = now && !ev->refault;
+		if (emit(g, SPHT_WORLD_INFERRED, e, ev->table, ev->index, e->step,
+			 now ? st | SPHT_GPTE_LEAD : SPHT_GPTE_DECIDED))
+			return -1;
+		/* A fault of its own that met no table: it came with that. */
+		if (!ev->refault || ev->step <= e->step + 1)
+			return 0;
+		return emit(g, SPHT_WORLD_INFERRED, e, ev->table, ev->index, ev->step - 1,
+			    st | SPHT_GPTE_LEAD);
 	}
 	if (before && (!now || same))
 		s = now && !t->known ? st : e->state[SPHT_WORLD_INFERRED];

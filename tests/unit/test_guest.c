@@ -367,6 +367,14 @@ static void guessed_entry_is_what_later_evidence_shows(void **unused)
 	CHECK(&r, "????", "?---", "????", 18, 19, 50, 59);
 	CHECK(&r, "?", "-", "-", 60);
 	rig_close(&r);
+
+	rig_open(&r);
+	serve_a_neighbour(&r);
+	shown(&r, 50, SPHT_EVIDENCE_PREFETCHED, 0x605, true);
+	r.index = 41;
+	refaulted(&r, 60, 0x606); /* the guest fault before it met no table */
+	CHECK(&r, "?????", "?---w", "wwwww", 18, 19, 50, 58, 59);
+	rig_close(&r);
 }
 
 static void some_of_what_is_guessed_is_not_there(void **unused)
