@@ -7,11 +7,13 @@
 # make validate     predictions against a helper beside a guest of this machine
 # make lab          record a Kernel Build guest in the nested lab; make check-lab tests it
 # make check-asan   the same tests under AddressSanitizer and UBSan
+# make check-tsan   the tests of the real clock under ThreadSanitizer
 # make check-mutations  break the rules of the model one by one: does a test fail each time
 # make format-check does every C file look as .clang-format wants it
 # make bench        sizes and speeds against trace-cmd and libtracecmd
 # make tables       tables of docs/evidence.md; TABLES='bounds FILE...' for another one
 # make validation   docs/validation.md, from docs/validation
+# make clock        the table of docs/clock.md from docs/clock.csv; with CLOCK='NAME=FILE:SCALE...' measures first
 # make results      docs/results.md, from traces/samples; docs/results-full.md with RECORDINGS='FILE...'
 # make install, uninstall, clean
 #
@@ -148,7 +150,7 @@ UNIT_TESTS := tests/unit/test_record_perfdata_order.c \
 	tests/unit/test_whatif_curve.c tests/unit/test_whatif_guest.c \
 	tests/unit/test_whatif_kvm.c tests/unit/test_whatif_lock.c tests/unit/test_whatif_pages.c \
 	tests/unit/test_whatif_patterns.c tests/unit/test_whatif_speedup.c tests/unit/test_whatif_tell.c \
-	tests/unit/test_whatif_watch.c \
+	tests/unit/test_whatif_watch.c tests/unit/test_cpus.c tests/unit/test_real.c \
 	tests/unit/test_roi.c tests/unit/test_oracle.c tests/unit/test_phase.c \
 	tests/unit/test_story.c
 UNIT_TESTS += $(sort $(wildcard tests/unit/test_heuristic_*.c))
@@ -384,6 +386,16 @@ check-asan:
 		CFLAGS='-O1 -g -fno-omit-frame-pointer -fsanitize=address,undefined -fno-sanitize-recover=all' \
 		check
 
+# Only where threads share something.  Its clock is slow: nothing there is held against time.
+check-tsan:
+	@SPHT_SANITIZED=1 $(MAKE) BUILD=$(BUILD)/tsan LDFLAGS= \
+		CFLAGS='-O1 -g -fno-omit-frame-pointer -fsanitize=thread' \
+		UNIT_TESTS='tests/unit/test_real.c tests/unit/test_cpus.c' TESTS='unit/test_real cli/replay-real' \
+		programs tools unit check-some
+
+check-some:
+	@BUILD='$(BUILD)' UNIT_RUN='$(UNIT_RUN)' python3 tests/run $(TESTS)
+
 # About two minutes, and no part of `check`: it builds a copy, and again for every rule.
 check-mutations:
 	@tests/mutate $(MUTATIONS)
@@ -406,6 +418,10 @@ RESULTS = $(if $(RECORDINGS),--full --output=docs/results-full.md $(RECORDINGS),
 	--output=docs/results.md $(wildcard traces/samples/kbuild-w*.spht))
 results: programs
 	@BUILD='$(BUILD)' scripts/results $(RESULTS)
+
+clock: programs
+	$(if $(CLOCK),@BUILD='$(BUILD)' scripts/clock measure $(CLOCK))
+	@scripts/clock table
 
 install: all install-headers
 	$(INSTALL) -d $(DESTDIR)$(bindir) $(DESTDIR)$(mandir)/man1 $(DESTDIR)$(mandir)/man5
@@ -433,7 +449,8 @@ clean:
 
 FORCE:
 .PHONY: all programs tools unit have-libs demo demo-run check check-run check-live check-asan \
-	validate check-mutations format-check lab check-lab bench tables results validation install install-headers \
+	check-tsan check-some clock validate \
+	check-mutations format-check lab check-lab bench tables results validation install install-headers \
 	uninstall clean FORCE
 
 -include $(patsubst %.c,$(BUILD)/%.d,$(TRACES_SRCS) $(TRACE_TOOL_SRCS) $(REPLAY_LIB_SRCS) \

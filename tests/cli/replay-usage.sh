@@ -66,8 +66,7 @@ usage "an unknown choice" "window: on='host' is no choice.* valid: hidden, guest
 usage "a parameter given twice" "window: size is given twice" --heuristic=window:size=2,size=4 ok.spht
 usage "a bad one among several heuristics" "there is no heuristic 'x'" $window --heuristic=x ok.spht
 
-# What a later version brings must not be taken for done.
-usage "--clock=real" '--clock=real: expected virtual' $window --clock=real ok.spht
+usage "an unknown clock" '--clock=wall: expected virtual or real' $window --clock=wall ok.spht
 
 usage "an unknown world" '--knowledge=all: expected strict, inferred or optimistic' \
 	$window --knowledge=all ok.spht
@@ -122,7 +121,7 @@ cp err err1
 check "  without a word on stderr" test ! -s err1
 has "--help begins with the usage" help '^usage: spht-replay --heuristic=NAME'
 for option in --heuristic= --csv= --json= --jobs= --knowledge= --legality= --helper-prefetch= \
-	--prefetch-window= --costs= --guest-time-scale= --clock= --helpers= --curve= --kvm= \
+	--prefetch-window= --costs= --guest-time-scale= --clock= --pace= --repetitions= --warmup-runs= --cpus= --smt --helpers= --curve= --kvm= \
 	--bypass-guest-pf= --rules= --vm= --roi= --warmup= --interval= --intervals= --partial --explain --explain= --list-misses \
 	--timing --quiet --help --version; do
 	has "--help tells of $option" help "^ .*$option"

@@ -47,6 +47,8 @@ struct whatif {
 	struct spht_part *parts; /* what counts in each, NULL: none */
 	const struct spht_look_at *look_at; /* an entry, and */
 	struct spht_look *look; /* what the run does with it, NULL: nobody looks */
+	const struct spht_real_plan *pace; /* of guest time, NULL: as recorded */
+	struct spht_real_run *real; /* of the real clock, NULL: the virtual one */
 };
 
 /* Ends the recording: what follows are what-ifs. */
@@ -84,7 +86,7 @@ static inline struct spht_account run_spec(const struct whatif *w, const struct 
 		.window = w->window,
 		.recorded_window = w->recorded_window,
 		.mmu_pages = w->mmu_pages,
-		.verify = true,
+		.verify = !w->real,
 		.helper_prefetch = w->helper_prefetch,
 		.clock_real = w->clock_real,
 		.guest_time_scale = w->scale,
@@ -94,7 +96,9 @@ static inline struct spht_account run_spec(const struct whatif *w, const struct 
 					      : 1,
 		.kvm = w->kvm,
 		.counterfactual = w->counterfactual,
-		.curve = true,
+		.curve = !w->real,
+		.pace = w->pace,
+		.real = w->real,
 		.rules = w->rules ? w->rules : SPHT_RULES_ALL,
 		.bypass_guest_pf = w->bypass_guest_pf,
 		.from = w->from,
