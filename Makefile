@@ -391,9 +391,9 @@ check-tsan:
 	@SPHT_SANITIZED=1 $(MAKE) BUILD=$(BUILD)/tsan LDFLAGS= \
 		CFLAGS='-O1 -g -fno-omit-frame-pointer -fsanitize=thread' \
 		UNIT_TESTS='tests/unit/test_real.c tests/unit/test_cpus.c' TESTS='unit/test_real cli/replay-real' \
-		programs tools unit check-some
+		check-some
 
-check-some:
+check-some: programs tools unit
 	@BUILD='$(BUILD)' UNIT_RUN='$(UNIT_RUN)' python3 tests/run $(TESTS)
 
 # About two minutes, and no part of `check`: it builds a copy, and again for every rule.

@@ -12,14 +12,31 @@
  * What two threads share on the real clock: Concurrency Kit's ticket lock, which is
  * fair as the kernel's queued locks are, and its ring for one producer and one
  * consumer.  Both are headers alone: nothing is linked.  ThreadSanitizer cannot see
- * into their assembly, so it is told what they order.
+ * into their assembly, so it is told what they order, and that what the ring does in
+ * its own buffer is the ring's business.
  */
 #if defined(__SANITIZE_THREAD__)
 void __tsan_acquire(void *addr);
 void __tsan_release(void *addr);
 #define SPHT_RACE_ACQUIRE(p) __tsan_acquire(p)
 #define SPHT_RACE_RELEASE(p) __tsan_release(p)
+void AnnotateIgnoreReadsBegin(const char *file, int line);
+void AnnotateIgnoreReadsEnd(const char *file, int line);
+void AnnotateIgnoreWritesBegin(const char *file, int line);
+void AnnotateIgnoreWritesEnd(const char *file, int line);
+#define SPHT_RACE_INSIDE() \
+	do { \
+		AnnotateIgnoreReadsBegin(__FILE__, __LINE__); \
+		AnnotateIgnoreWritesBegin(__FILE__, __LINE__); \
+	} while (0)
+#define SPHT_RACE_OUTSIDE() \
+	do { \
+		AnnotateIgnoreWritesEnd(__FILE__, __LINE__); \
+		AnnotateIgnoreReadsEnd(__FILE__, __LINE__); \
+	} while (0)
 #else
+#define SPHT_RACE_INSIDE()   ((void)0)
+#define SPHT_RACE_OUTSIDE()  ((void)0)
 #define SPHT_RACE_ACQUIRE(p) ((void)(p))
 #define SPHT_RACE_RELEASE(p) ((void)(p))
 #endif
@@ -70,18 +87,25 @@ void spht_race_ring_close(struct spht_race_ring *r);
 /* False: it is full. */
 static inline bool spht_race_push(struct spht_race_ring *r, void *p)
 {
+	bool room;
+
 	SPHT_RACE_RELEASE(r);
-	return ck_ring_enqueue_spsc(&r->ring, r->buffer, p);
+	SPHT_RACE_INSIDE();
+	room = ck_ring_enqueue_spsc(&r->ring, r->buffer, p);
+	SPHT_RACE_OUTSIDE();
+	return room;
 }
 
 /* NULL: it is empty. */
 static inline void *spht_race_pop(struct spht_race_ring *r)
 {
-	void *p;
+	void *p = NULL;
 
-	if (!ck_ring_dequeue_spsc(&r->ring, r->buffer, &p))
-		return NULL;
-	SPHT_RACE_ACQUIRE(r);
+	SPHT_RACE_INSIDE();
+	ck_ring_dequeue_spsc(&r->ring, r->buffer, &p);
+	SPHT_RACE_OUTSIDE();
+	if (p)
+		SPHT_RACE_ACQUIRE(r);
 	return p;
 }
 
