@@ -298,8 +298,8 @@ static int close_interval(struct spht_guest *g, struct table *t, struct entry *e
 	    guess_group(g, t, ev->table, ev->index, ev->step))
 		return -1;
 	around = t->around[ev->index / FAULT_AROUND];
-	if ((e->kind != SPHT_EVIDENCE_ABSENT || t->known) && around > from) {
-		if (!ev->refault && !t->known && guess_group(g, t, ev->table, ev->index, around))
+	if ((e->kind != SPHT_EVIDENCE_ABSENT || t->known) && !ev->refault && around > from) {
+		if (!t->known && guess_group(g, t, ev->table, ev->index, around))
 			return -1;
 		/* It was mapped with the page that the handler was asked for, and before it. */
 		if (since == SPHT_NOT_FROZEN || around < since) {
