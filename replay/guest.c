@@ -265,11 +265,11 @@ static int close_interval(struct spht_guest *g, struct table *t, struct entry *e
 	 * group was served, for nothing else maps pages one by one.
 	 */
 	if (e->guessed) {
-		/* From where it was guessed on it is what the evidence shows now. */
+		/* From where it was guessed on, when the guess would be told, it is what is shown now. */
 		e->guessed = false;
 		now = now && !ev->refault;
 		if (emit(g, SPHT_WORLD_INFERRED, e, ev->table, ev->index, e->step,
-			 now ? st | SPHT_GPTE_LEAD : SPHT_GPTE_DECIDED))
+			 (now ? st : SPHT_GPTE_DECIDED) | SPHT_GPTE_LEAD))
 			return -1;
 		/* A fault of its own that met no table: it came with that. */
 		if (!ev->refault || ev->step <= e->step + 1)

@@ -163,6 +163,20 @@ static void group_goes_over_what_was_mapped_around(void **unused)
 	rig_close(&r);
 }
 
+static void group_ends_at_what_was_guessed_and_refuted(void **unused)
+{
+	struct whatif w;
+	struct rig r;
+
+	(void)unused;
+	mapped_around(&r);
+	guest_fault(&r, VPN(1, 10), U, 0);
+	w = other_kvm(&r, 8, NULL);
+	/* 9 does not bring 12: 10 lies between. */
+	assert_none(&w, INFERRED, (struct expected){0, 3, 0});
+	rig_close(&r);
+}
+
 /* A recording with a window of 8 has neighbours that a wider one would not reach. */
 static void wider_group_that_ends_early_lacks_what_the_narrower_brought(void **unused)
 {
@@ -390,6 +404,7 @@ int main(void)
 		cmocka_unit_test(group_ends_at_a_neighbour_that_is_not_there),
 		cmocka_unit_test(group_of_a_page_not_accessed_ends_there),
 		cmocka_unit_test(group_goes_over_what_was_mapped_around),
+		cmocka_unit_test(group_ends_at_what_was_guessed_and_refuted),
 		cmocka_unit_test(wider_group_that_ends_early_lacks_what_the_narrower_brought),
 		cmocka_unit_test(releases_have_their_rules_from_the_kernel_on_that_brought_them),
 		cmocka_unit_test(invlpg_of_a_later_kvm_brings_nothing_in),
