@@ -15,15 +15,16 @@ from sweeplib.trouble import Trouble
 
 # Options of spht-replay that determine the rows.  One that names a file is COSTS alone:
 # whoever adds another has to put that file's checksum into Identity.
-VALUED = {"bypass-guest-pf", "clock", "costs", "guest-time-scale", "helper-prefetch", "helpers",
-          "knowledge", "kvm", "legality", "mmu-pages", "prefetch-window", "roi", "rules", "vm",
-          "warmup"}
+VALUED = {"bypass-guest-pf", "costs", "guest-time-scale", "helper-prefetch", "helpers",
+          "knowledge", "kvm", "legality", "mmu-pages", "prefetch-window", "roi", "rules",
+          "snapshots", "vm", "warmup"}
 FLAGS = {"partial", "verify"}
 # Those that it has, too, and that a plan cannot have: what they do is not in the table, or
-# sweep's own affair.
-REFUSED = {"calibrate", "csv", "curve", "explain", "help", "heuristic", "interval", "intervals",
-           "jobs", "json", "list-configurations", "list-misses", "memory", "quiet", "timing",
-           "version"}
+# sweep's own affair.  On the real clock no two runs agree, so that a shard could not be made
+# again, and a machine has one pair of cores to measure on.
+REFUSED = {"calibrate", "clock", "cpus", "csv", "curve", "explain", "help", "heuristic",
+           "interval", "intervals", "jobs", "json", "list-configurations", "list-misses", "memory",
+           "pace", "quiet", "repetitions", "smt", "timing", "version", "warmup-runs"}
 KEYS = {"note", "traces", "heuristics", "options", "shard"}
 DEFAULT_SHARD = 16
 MAX_SHARD = 10000
