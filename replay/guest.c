@@ -627,6 +627,10 @@ int spht_guest_know(struct spht_guest *g, uint32_t table, uint32_t step, const u
 
 	if (!t || settle_all(g, t, table))
 		return -1;
+	/* Before anything moves on: what comes for the first time was last absent when it was known. */
+	for (unsigned int i = 0; t->was_known && i < SPHT_PT_ENTRIES; i++)
+		if ((pte[i] & SPHT_PTE_P) && !get_entry(g, t, i, step))
+			return -1;
 	for (unsigned int w = 0; w < SPHT_WORLD_NR; w++)
 		if (emit_rest(g, w, t, table, step, SPHT_GPTE_DECIDED))
 			return -1;

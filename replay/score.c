@@ -42,6 +42,9 @@ static int change(struct run *r, const struct spht_change *c)
 
 	if (!t)
 		return -1;
+	/* All the rest of a table changes by snapshots alone, and these worlds have none. */
+	if (c->index >= SPHT_PT_ENTRIES)
+		return 0;
 	put(t->decided[c->kind], c->index, c->state & SPHT_GPTE_DECIDED);
 	put(t->present[c->kind], c->index, c->state & SPHT_GPTE_PRESENT);
 	return 0;

@@ -31,13 +31,13 @@ void spht_snaps_free(struct spht_snaps *s)
 void spht_snaps_clear(struct spht_snaps *s)
 {
 	if (s)
-		s->nr = s->nr_entries = 0;
+		s->nr = s->nr_old = s->nr_entries = 0;
 }
 
 void spht_snaps_outlive(struct spht_snaps *s)
 {
-	for (uint32_t i = 0; s && i < s->nr; i++)
-		s->v[i].flags |= SPHT_SNAP_OLD;
+	for (; s && s->nr_old < s->nr; s->nr_old++)
+		s->v[s->nr_old].flags |= SPHT_SNAP_OLD;
 }
 
 struct spht_snap_reader *spht_snap_reader_open(void)

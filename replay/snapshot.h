@@ -40,6 +40,7 @@ struct spht_snap_entry {
 struct spht_snaps {
 	struct spht_snap *v;
 	uint32_t nr, cap;
+	uint32_t nr_old; /* the first so many belong to no exit */
 	struct spht_snap_entry *entries;
 	uint32_t nr_entries, cap_entries;
 };

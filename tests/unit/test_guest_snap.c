@@ -236,6 +236,21 @@ static void entry_seen_after_a_table_was_known_was_absent_while_it_was(void **un
 	rig_close(&r);
 }
 
+static void entry_of_a_table_that_is_known_again_may_have_come_since_it_was(void **unused)
+{
+	struct rig r;
+
+	(void)unused;
+	rig_open(&r);
+	r.index = 300;
+	known(&r, 10, 0, 0);
+	unchanged(&r, 20);
+	assert_int_equal(spht_guest_unknow(r.guest, r.table), 0);
+	known(&r, 30, 0x700, DIRTY);
+	CHECK(&r, "-???", "---w", "-www", 10, 20, 29, 30);
+	rig_close(&r);
+}
+
 static void used_again_table_keeps_what_snapshots_showed_until_then(void **unused)
 {
 	struct rig r;
@@ -298,6 +313,7 @@ int main(void)
 		cmocka_unit_test(prefetched_entry_that_no_snapshot_had_yet_came_before_it),
 		cmocka_unit_test(table_that_cannot_be_read_any_more_is_proven_until_it_could),
 		cmocka_unit_test(entry_seen_after_a_table_was_known_was_absent_while_it_was),
+		cmocka_unit_test(entry_of_a_table_that_is_known_again_may_have_come_since_it_was),
 		cmocka_unit_test(used_again_table_keeps_what_snapshots_showed_until_then),
 		cmocka_unit_test(
 			what_was_known_of_an_entry_before_is_held_against_the_first_snapshot),
