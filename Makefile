@@ -186,11 +186,11 @@ RECORD_TOOLS := $(if $(HAVE_RECORD),$(patsubst tests/tools/%.c,$(BUILD)/tests/%,
 	$(wildcard tests/tools/tracedat-csv.c tests/tools/tracecmd-count.c)))
 
 # The guest of the live tests, and its VMM: x86-64 machine code, KVM's own interface.
-LIVE_SRCS := $(if $(filter x86_64,$(shell uname -m)),tests/live/vmm.c tests/live/patterns.c \
+LIVE_SRCS := $(if $(filter x86_64,$(shell uname -m)),tests/live/vmm.c tests/live/patterns.c tests/live/words.c \
 	calibrate/die.c calibrate/guest.c calibrate/vm.c)
 VMM := $(if $(LIVE_SRCS),$(BUILD)/tests/vmm)
 # The same with a helper beside it, and the plugins that say what that touches.
-DUO_SRCS := $(if $(LIVE_SRCS),tests/live/duo.c tests/live/duo-patterns.c tests/live/duo-list.c \
+DUO_SRCS := $(if $(LIVE_SRCS),tests/live/duo.c tests/live/duo-patterns.c tests/live/words.c tests/live/duo-list.c \
 	tests/live/counters.c calibrate/die.c calibrate/guest.c calibrate/machine.c calibrate/vm.c)
 DUO := $(if $(DUO_SRCS),$(BUILD)/tests/duo)
 DUO_PLUGINS := $(if $(DUO_SRCS),$(patsubst %,$(BUILD)/tests/asks_%.so,window nextline stride prefault) \

@@ -3,6 +3,7 @@
 
 #include "calibrate/die.h"
 #include "tests/live/duo.h"
+#include "tests/live/words.h"
 
 #define MAX_MEMORY (1ull << 30)
 #define UNTOUCHED  (GPTE_P | GPTE_W | GPTE_U)
@@ -54,13 +55,8 @@ static void build_random(struct duo *d, const uint64_t *arg)
 	memset(seen, 0, sizeof(seen));
 	map_data(d, DATA_GVA, pages, GPTE_DIRTY);
 	for (uint64_t i = 0; i < arg[0]; i++) {
-		uint64_t page;
+		uint64_t page = words_next(&x) % pages;
 
-		/* Marsaglia's xorshift: the same pages on every machine. */
-		x ^= x << 13;
-		x ^= x >> 7;
-		x ^= x << 17;
-		page = x % pages;
 		step(d, DATA_GVA + page * PAGE, 1, 0);
 		d->expect_hidden += !seen[page / GROUP];
 		seen[page / GROUP] = 1;

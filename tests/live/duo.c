@@ -23,6 +23,7 @@
 #include "calibrate/vm.h"
 #include "tests/live/counters.h"
 #include "tests/live/duo.h"
+#include "tests/live/words.h"
 
 #define SECONDS 60u /* after which a guest that hangs is given up */
 
@@ -182,14 +183,11 @@ static uint64_t helper_cycles(const struct duo *d)
 /* Page numbers, one a line: a recording has those only that exit. */
 static void print_accesses(const struct duo *d, const char *name)
 {
-	FILE *f = fopen(name, "w");
+	FILE *f = words_output(name);
 
-	if (!f)
-		die_errno("%s", name);
 	for (size_t i = 0; i < d->nr_steps; i++)
 		fprintf(f, "%" PRIx64 "\n", d->steps[i]);
-	if (fclose(f))
-		die_errno("%s", name);
+	words_close(f, name);
 }
 
 static void print_counters(FILE *f, const char *name, const uint64_t *v)
@@ -251,24 +249,6 @@ static void usage(FILE *f)
 		fprintf(f, "  %-10s %-7s %s\n", pat->name, pat->args, pat->help);
 }
 
-__attribute__((noreturn)) static void bad_usage(const char *what, const char *which)
-{
-	fprintf(stderr, "duo: %s '%s'; duo --help says more\n", what, which);
-	exit(2);
-}
-
-static uint64_t number(const char *text, uint64_t min, uint64_t max)
-{
-	char *end;
-	uint64_t n;
-
-	errno = 0;
-	n = strtoull(text, &end, 10);
-	if (errno || *text < '0' || *text > '9' || *end || n < min || n > max)
-		bad_usage("not a number, or out of range:", text);
-	return n;
-}
-
 static enum duo_timing timing_of(const char *text)
 {
 	static const char *const names[] = {"ahead", "race", "late"};
@@ -276,7 +256,7 @@ static enum duo_timing timing_of(const char *text)
 	for (unsigned int i = 0; i < 3; i++)
 		if (!strcmp(text, names[i]))
 			return (enum duo_timing)i;
-	bad_usage("no such timing:", text);
+	words_bad("no such timing:", text);
 }
 
 static void cpus_of(struct run *r, const char *text)
@@ -284,10 +264,10 @@ static void cpus_of(struct run *r, const char *text)
 	char *comma = strchr(text, ',');
 
 	if (!comma)
-		bad_usage("two CPUs, M,H, are expected:", text);
+		words_bad("two CPUs, M,H, are expected:", text);
 	*comma = '\0';
-	r->cpu[0] = (int)number(text, 0, CPU_SETSIZE - 1);
-	r->cpu[1] = (int)number(comma + 1, 0, CPU_SETSIZE - 1);
+	r->cpu[0] = (int)words_number(text, 0, CPU_SETSIZE - 1);
+	r->cpu[1] = (int)words_number(comma + 1, 0, CPU_SETSIZE - 1);
 }
 
 static FILE *options(struct run *r, int argc, char **argv)
@@ -302,19 +282,17 @@ static FILE *options(struct run *r, int argc, char **argv)
 		} else if (c == 't') {
 			r->timing = timing_of(optarg);
 		} else if (c == 'b') {
-			r->slack = (unsigned int)number(optarg, 1, DUO_BATCHES);
+			r->slack = (unsigned int)words_number(optarg, 1, DUO_BATCHES);
 		} else if (c == 'p') {
 			r->present = true;
 		} else if (c == 'a') {
 			r->accesses = optarg;
 		} else if (c == 'k') {
-			r->think = number(optarg, 0, 1000000000);
+			r->think = words_number(optarg, 0, 1000000000);
 		} else if (c == 'c') {
 			cpus_of(r, optarg);
 		} else if (c == 'o') {
-			out = fopen(optarg, "w");
-			if (!out)
-				die_errno("%s", optarg);
+			out = words_output(optarg);
 		} else {
 			usage(c == 'h' ? stdout : stderr);
 			exit(c == 'h' ? 0 : 2);
@@ -339,11 +317,8 @@ int main(int argc, char **argv)
 	while (pat->name && strcmp(pat->name, argv[0]))
 		pat++;
 	if (!pat->name)
-		bad_usage("no such pattern:", argv[0]);
-	if ((unsigned int)argc != pat->nr_args + 1)
-		bad_usage("wrong number of arguments for", argv[0]);
-	for (unsigned int i = 0; i < pat->nr_args; i++)
-		arg[i] = number(argv[i + 1], 1, pat->max[i]);
+		words_bad("no such pattern:", argv[0]);
+	words_arguments(argc, argv, pat->nr_args, pat->max, arg);
 	duo_build(&r.duo, pat, arg, r.think, r.list);
 	if (r.accesses)
 		print_accesses(&r.duo, r.accesses);
@@ -355,7 +330,6 @@ int main(int argc, char **argv)
 	alarm(SECONDS);
 	run_both(&r);
 	print_result(out, &r, argv);
-	if (fclose(out))
-		die_errno("output");
+	words_close(out, "output");
 	return 0;
 }

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "tests/live/patterns.h"
+#include "tests/live/words.h"
 
 #define MAX_MEMORY (2ull << 30)
 #define MAX_PAGES  (4ull << 20) /* of data; each frame is mapped less often than KVM allows */
@@ -81,13 +82,8 @@ static void build_random(struct guest *g, struct plan *p, const uint64_t *arg)
 	}
 	map_data(g, pages, GPTE_DIRTY);
 	for (uint64_t i = 0; i < arg[0]; i++) {
-		uint64_t page;
+		uint64_t page = words_next(&x) % pages;
 
-		/* Marsaglia's xorshift: the same pages on every machine. */
-		x ^= x << 13;
-		x ^= x >> 7;
-		x ^= x << 17;
-		page = x % pages;
 		guest_read(g, DATA_GVA + page * PAGE, 1, 0);
 		nr += !seen[page / GROUP];
 		seen[page / GROUP] = 1;

@@ -21,6 +21,7 @@
 #include "calibrate/die.h"
 #include "calibrate/vm.h"
 #include "tests/live/patterns.h"
+#include "tests/live/words.h"
 
 struct vmm {
 	struct vm vm;
@@ -149,10 +150,8 @@ static void dump_table(FILE *f, const struct guest *g, uint64_t gpa, unsigned in
 /* The guest before it runs: its memory, its page tables and what it is going to do. */
 static void dump(const struct guest *g, const char *name)
 {
-	FILE *f = fopen(name, "w");
+	FILE *f = words_output(name);
 
-	if (!f)
-		die_errno("%s", name);
 	fprintf(f,
 		"# slot GPA SIZE HVA; cr3 GPA; entry TABLE_GFN LEVEL INDEX VALUE;\n"
 		"# read|write GVA COUNT STRIDE VALUE; restart\n"
@@ -169,8 +168,7 @@ static void dump(const struct guest *g, const char *name)
 				op->kind == OP_READ ? "read" : "write", op->gva, op->count,
 				op->stride, op->value);
 	}
-	if (fclose(f))
-		die_errno("%s", name);
+	words_close(f, name);
 }
 
 static void usage(FILE *f)
@@ -187,24 +185,6 @@ static void usage(FILE *f)
 	      f);
 	for (const struct pattern *pat = patterns; pat->name; pat++)
 		fprintf(f, "  %-10s %-8s %s\n", pat->name, pat->args, pat->help);
-}
-
-static void bad_usage(const char *what, const char *which)
-{
-	fprintf(stderr, "vmm: %s '%s'; vmm --help says more\n", what, which);
-	exit(2);
-}
-
-static uint64_t number(const char *text, uint64_t min, uint64_t max)
-{
-	char *end;
-	uint64_t n;
-
-	errno = 0;
-	n = strtoull(text, &end, 10);
-	if (errno || *text < '0' || *text > '9' || *end || n < min || n > max)
-		bad_usage("not a number, or out of range:", text);
-	return n;
 }
 
 static void pin(unsigned int cpu)
@@ -231,13 +211,11 @@ int main(int argc, char **argv)
 
 	while ((c = getopt_long(argc, argv, "+c:d:o:h", options, NULL)) != -1) {
 		if (c == 'c') {
-			pin((unsigned int)number(optarg, 0, CPU_SETSIZE - 1));
+			pin((unsigned int)words_number(optarg, 0, CPU_SETSIZE - 1));
 		} else if (c == 'd') {
 			dump_name = optarg;
 		} else if (c == 'o') {
-			out = fopen(optarg, "w");
-			if (!out)
-				die_errno("%s", optarg);
+			out = words_output(optarg);
 		} else {
 			usage(c == 'h' ? stdout : stderr);
 			return c == 'h' ? 0 : 2;
@@ -251,11 +229,8 @@ int main(int argc, char **argv)
 	}
 	pat = pattern_find(argv[0]);
 	if (!pat)
-		bad_usage("no such pattern:", argv[0]);
-	if ((unsigned int)argc != pat->nr_args + 1)
-		bad_usage("wrong number of arguments for", argv[0]);
-	for (unsigned int i = 0; i < pat->nr_args; i++)
-		arg[i] = number(argv[i + 1], 1, pat->max[i]);
+		words_bad("no such pattern:", argv[0]);
+	words_arguments(argc, argv, pat->nr_args, pat->max, arg);
 	pattern_build(pat, arg, &v.guest, &v.plan);
 	if (dump_name)
 		dump(&v.guest, dump_name);
@@ -268,7 +243,6 @@ int main(int argc, char **argv)
 	alarm(v.plan.seconds);
 	run(&v);
 	print_result(out, &v, argv);
-	if (fclose(out))
-		die_errno("output");
+	words_close(out, "output");
 	return 0;
 }
