@@ -1,0 +1,45 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+#include "replay/guest-local.h"
+
+/*
+ * Of 1000 entries of such a group that the guest never touched, so many are not there: the page
+ * cache lacks the page, or another mapping lies there.  docs/model.md says how it was measured.
+ */
+#define HOLES_IN_1000 43u
+
+/* Is the @n-th guess one that nothing is there?  They come evenly, whatever is asked. */
+static bool is_hole(uint64_t n)
+{
+	return (uint32_t)(n * 0x9e3779b9u) < HOLES_IN_1000 * (UINT32_MAX / 1000u);
+}
+
+/*
+ * A page that was mapped without a fault of its own shows that fault-around
+ * mapped its group at @around.  It maps what the page cache has; of the entries
+ * there that no evidence speaks of, the best guess is that they are there too.
+ */
+int spht_gst_guess(struct spht_guest *g, struct spht_gst_table *t, uint32_t table,
+		   unsigned int index, uint32_t around)
+{
+	unsigned int group = index / SPHT_GST_FAULT_AROUND, first = group * SPHT_GST_FAULT_AROUND;
+
+	if (t->guessed[group] == around)
+		return 0;
+	t->guessed[group] = around;
+	for (unsigned int i = first; i < first + SPHT_GST_FAULT_AROUND; i++) {
+		/* The group lies in one chunk, and @index is of it. */
+		struct spht_gst_entry *e = t->chunk[i / SPHT_GST_CHUNK] + i % SPHT_GST_CHUNK;
+
+		if (e->kind != SPHT_GST_KIND_NONE || e->refused || e->guessed || i == index)
+			continue;
+		e->guessed = true;
+		e->step = around - 1;
+		if (is_hole(++g->guesses))
+			continue;
+		if (spht_gst_emit(g, SPHT_WORLD_INFERRED, e, table, i, around - 1,
+				  SPHT_GPTE_DECIDED | SPHT_GPTE_PRESENT | SPHT_GPTE_A |
+					  SPHT_GPTE_LEAD))
+			return -1;
+	}
+	return 0;
+}
