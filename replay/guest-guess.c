@@ -14,31 +14,36 @@ static bool is_hole(uint64_t n)
 }
 
 /*
- * A page that was mapped without a fault of its own shows that fault-around
- * mapped its group at @around.  It maps what the page cache has; of the entries
- * there that no evidence speaks of, the best guess is that they are there too.
+ * A page that was mapped without a fault of its own shows that its group was mapped at
+ * @around: by fault-around, which maps what the page cache has, or by the kernel, for itself.
+ * Of the entries there that no evidence speaks of, the best guess is that they are there too,
+ * and since when @ev's entry is: a table that was frozen from then on was so for all of them.
  */
-int spht_gst_guess(struct spht_guest *g, struct spht_gst_table *t, uint32_t table,
-		   unsigned int index, uint32_t around)
+int spht_gst_guess(struct spht_guest *g, struct spht_gst_table *t, const struct spht_evidence *ev,
+		   uint32_t around, uint32_t since)
 {
-	unsigned int group = index / SPHT_GST_FAULT_AROUND, first = group * SPHT_GST_FAULT_AROUND;
+	unsigned int group = ev->index / SPHT_GST_FAULT_AROUND;
+	unsigned int first = group * SPHT_GST_FAULT_AROUND;
+	bool frozen = since < around - 1;
+	uint32_t from = !frozen ? around - 1 : since > t->born ? since : t->born;
+	uint8_t st = SPHT_GPTE_DECIDED | SPHT_GPTE_PRESENT | SPHT_GPTE_A |
+		     (frozen ? 0 : SPHT_GPTE_LEAD);
 
 	if (t->guessed[group] == around)
 		return 0;
 	t->guessed[group] = around;
 	for (unsigned int i = first; i < first + SPHT_GST_FAULT_AROUND; i++) {
-		/* The group lies in one chunk, and @index is of it. */
+		/* The group lies in one chunk, and @ev's entry is of it. */
 		struct spht_gst_entry *e = t->chunk[i / SPHT_GST_CHUNK] + i % SPHT_GST_CHUNK;
 
-		if (e->kind != SPHT_GST_KIND_NONE || e->refused || e->guessed || i == index)
+		if (e->kind != SPHT_GST_KIND_NONE || e->refused || e->guessed || i == ev->index)
 			continue;
 		e->guessed = true;
-		e->step = around - 1;
+		e->lead = !frozen;
+		e->step = from;
 		if (is_hole(++g->guesses))
 			continue;
-		if (spht_gst_emit(g, SPHT_WORLD_INFERRED, e, table, i, around - 1,
-				  SPHT_GPTE_DECIDED | SPHT_GPTE_PRESENT | SPHT_GPTE_A |
-					  SPHT_GPTE_LEAD))
+		if (spht_gst_emit(g, SPHT_WORLD_INFERRED, e, ev->table, i, from, st))
 			return -1;
 	}
 	return 0;

@@ -24,7 +24,8 @@ struct spht_gst_entry {
 	uint16_t incarnation;
 	uint8_t kind; /* enum spht_evidence_kind of the last evidence, SPHT_GST_KIND_NONE */
 	bool generation;
-	bool guessed; /* no evidence, but fault-around mapped its group (inferred only) */
+	bool guessed; /* no evidence, but its group was mapped whole (inferred only), */
+	bool lead; /* and that is told a lead time before the next exit */
 	bool w, loose_w; /* loose_w: w is only a lower bound */
 	bool a, d; /* right after that evidence */
 	bool refused; /* by groups after the last evidence, the first and last of them: why? */
@@ -92,9 +93,12 @@ int spht_gst_emit_rest(struct spht_guest *g, enum spht_world world, struct spht_
 /* Groups ended at @e, and nothing tells why: the entry is taken for absent there. */
 int spht_gst_refuse(struct spht_guest *g, struct spht_gst_table *t, struct spht_gst_entry *e,
 		    uint32_t table, unsigned int index, bool optimistic);
-/* The group of @index was mapped whole at @around: what no evidence speaks of is guessed. */
-int spht_gst_guess(struct spht_guest *g, struct spht_gst_table *t, uint32_t table,
-		   unsigned int index, uint32_t around);
+/*
+ * The group of @ev's entry was mapped whole at @around: what no evidence speaks of is guessed.
+ * @since: from when on @ev's entry is there, SPHT_NOT_FROZEN: not known.
+ */
+int spht_gst_guess(struct spht_guest *g, struct spht_gst_table *t, const struct spht_evidence *ev,
+		   uint32_t around, uint32_t since);
 /* What the last snapshot did not name of @e becomes evidence. */
 int spht_gst_catch_up(struct spht_guest *g, const struct spht_gst_table *t,
 		      struct spht_gst_entry *e, uint32_t table, unsigned int index);

@@ -118,6 +118,7 @@ static int close_interval(struct spht_guest *g, struct spht_gst_table *t, struct
 {
 	uint32_t since = ev->frozen_since, around;
 	bool now = spht_gst_is_present(ev->kind), before = spht_gst_is_present(e->kind);
+	bool served, whole;
 	uint8_t st = state_of(e, ev), s;
 	uint32_t from = known_from(t, e);
 	uint8_t keep = e->state[SPHT_WORLD_OPTIMISTIC];
@@ -160,7 +161,7 @@ static int close_interval(struct spht_guest *g, struct spht_gst_table *t, struct
 		e->guessed = false;
 		now = now && !ev->refault;
 		if (spht_gst_emit(g, SPHT_WORLD_INFERRED, e, ev->table, ev->index, e->step,
-				  (now ? st : SPHT_GPTE_DECIDED) | SPHT_GPTE_LEAD))
+				  (now ? st : SPHT_GPTE_DECIDED) | (e->lead ? SPHT_GPTE_LEAD : 0)))
 			return -1;
 		/* A fault of its own that met no table: it came with that. */
 		if (!ev->refault || ev->step <= e->step + 1)
@@ -184,20 +185,18 @@ static int close_interval(struct spht_guest *g, struct spht_gst_table *t, struct
 	/* Seen otherwise since: what froze it has not kept it from a store that KVM emulates. */
 	if (t->known && since <= from)
 		since = SPHT_NOT_FROZEN;
-	/* The kernel's own mappings are made whole, before their first access. */
-	if (!t->known && ev->kernel && e->kind == SPHT_GST_KIND_NONE && !ev->refault &&
-	    spht_gst_guess(g, t, ev->table, ev->index, ev->step))
-		return -1;
 	around = t->around[ev->index / SPHT_GST_FAULT_AROUND];
-	if ((e->kind != SPHT_EVIDENCE_ABSENT || t->known) && !ev->refault && around > from) {
-		if (!t->known && spht_gst_guess(g, t, ev->table, ev->index, around))
-			return -1;
-		/* It was mapped with the page that the handler was asked for, and before it. */
-		if (since == SPHT_NOT_FROZEN || around < since) {
-			since = around - 1;
-			st |= SPHT_GPTE_LEAD;
-		}
+	served = (e->kind != SPHT_EVIDENCE_ABSENT || t->known) && !ev->refault && around > from;
+	/* It was mapped with the page that the handler was asked for, and before it. */
+	if (served && (since == SPHT_NOT_FROZEN || around < since)) {
+		since = around - 1;
+		st |= SPHT_GPTE_LEAD;
 	}
+	/* The kernel's own mappings are made whole, before their first access. */
+	whole = ev->kernel && e->kind == SPHT_GST_KIND_NONE && !ev->refault;
+	if (!t->known && (served || whole) &&
+	    spht_gst_guess(g, t, ev, served ? around : ev->step, since))
+		return -1;
 	/* The handler of the guest fault stored it, shortly before the access. */
 	if ((since == SPHT_NOT_FROZEN || since >= ev->step) && ev->refault && ev->step > from)
 		return spht_gst_emit(g, SPHT_WORLD_INFERRED, e, ev->table, ev->index, ev->step - 1,
