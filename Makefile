@@ -88,7 +88,7 @@ TRACE_TOOL_SRCS := traces/spht-trace.c traces/cmd-util.c traces/exit-reason.c tr
 	traces/node-table.c traces/cmd-repack.c
 REPLAY_LIB_SRCS := replay/heuristic_spec.c replay/specs.c replay/plugin.c replay/thread.c replay/snapshot.c replay/order.c replay/assemble.c \
 	replay/classify.c replay/idmap.c replay/role.c replay/shadow.c replay/mmu.c \
-	replay/guest.c replay/spill.c replay/change.c replay/step.c replay/chunk.c \
+	replay/guest.c replay/guest-guess.c replay/guest-snap.c replay/spill.c replay/change.c replay/step.c replay/chunk.c \
 	replay/observe.c replay/observe-ops.c replay/observe-sync.c replay/observe-rmap.c \
 	replay/housekeeping.c replay/insn.c replay/endogenous.c replay/resolve.c \
 	replay/check.c replay/observe-snap.c replay/score.c replay/account.c replay/costs.c replay/whatif.c replay/whatif-world.c \

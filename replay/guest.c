@@ -2,58 +2,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "replay/guest.h"
-
-/* fault_around_bytes, 64 KiB since Linux 3.15: do_fault_around() maps aligned groups. */
-#define FAULT_AROUND  16u
-
-/*
- * Of 1000 entries of such a group that the guest never touched, so many are not there: the page
- * cache lacks the page, or another mapping lies there.  docs/model.md says how it was measured.
- */
-#define HOLES_IN_1000 43u
-
-/* Entries are allocated by chunks: most tables are sparse. */
-#define CHUNK         32u
-#define TABLE_CHUNKS  (SPHT_PT_ENTRIES / CHUNK)
-
-#define KIND_NONE     0xff
-
-struct entry {
-	uint32_t gfn;
-	uint32_t step; /* of the last evidence; guessed: since when it is taken for present */
-	uint16_t incarnation;
-	uint8_t kind; /* enum spht_evidence_kind of the last evidence, KIND_NONE */
-	bool generation;
-	bool guessed; /* no evidence, but fault-around mapped its group (inferred only) */
-	bool w, loose_w; /* loose_w: w is only a lower bound */
-	bool a, d; /* right after that evidence */
-	bool refused; /* by groups after the last evidence, the first and last of them: why? */
-	uint32_t refused_first, refused_last;
-	uint8_t state[SPHT_WORLD_NR]; /* as of the last change emitted */
-};
-
-struct table {
-	struct entry *chunk[TABLE_CHUNKS];
-	uint32_t around[SPHT_PT_ENTRIES / FAULT_AROUND]; /* step of the last refault there */
-	uint32_t guessed[SPHT_PT_ENTRIES / FAULT_AROUND]; /* of these, the last guessed from */
-	uint32_t born; /* step after which this incarnation can have begun */
-	uint16_t incarnation;
-	bool known; /* snapshots show all of it, */
-	bool was_known; /* in this incarnation at all */
-	uint8_t rest[SPHT_WORLD_NR]; /* state of entries that no evidence speaks of */
-	uint32_t first; /* was_known: step of the very first snapshot; */
-	uint32_t since; /* known: of the first one without a break, */
-	uint32_t snapped; /* and of the last one */
-};
-
-struct spht_guest {
-	struct table *tables;
-	uint32_t nr;
-	uint64_t entries;
-	uint64_t guesses; /* so far */
-	struct spht_changes *changes;
-};
+#include "replay/guest-local.h"
 
 const char *spht_world_name(enum spht_world w)
 {
@@ -76,13 +25,13 @@ void spht_guest_close(struct spht_guest *g)
 	if (!g)
 		return;
 	for (uint32_t t = 0; t < g->nr; t++)
-		for (unsigned int c = 0; c < TABLE_CHUNKS; c++)
+		for (unsigned int c = 0; c < SPHT_GST_TABLE_CHUNKS; c++)
 			free(g->tables[t].chunk[c]);
 	free(g->tables);
 	free(g);
 }
 
-static struct table *get_table(struct spht_guest *g, uint32_t id)
+struct spht_gst_table *spht_gst_table(struct spht_guest *g, uint32_t id)
 {
 	uint32_t cap = g->nr ? g->nr : 256;
 	void *p;
@@ -101,55 +50,33 @@ static struct table *get_table(struct spht_guest *g, uint32_t id)
 }
 
 /* At @step.  What the very first snapshot shows may have been there before; else it was absent. */
-static struct entry *get_entry(struct spht_guest *g, struct table *t, unsigned int index,
-			       uint32_t step)
+struct spht_gst_entry *spht_gst_entry(struct spht_guest *g, struct spht_gst_table *t,
+				      unsigned int index, uint32_t step)
 {
 	bool seen = t->was_known && step > t->first;
-	struct entry **chunk = &t->chunk[index / CHUNK];
-	struct entry *e;
+	struct spht_gst_entry **chunk = &t->chunk[index / SPHT_GST_CHUNK];
+	struct spht_gst_entry *e;
 
 	if (!*chunk) {
-		*chunk = calloc(CHUNK, sizeof(**chunk));
+		*chunk = calloc(SPHT_GST_CHUNK, sizeof(**chunk));
 		if (!*chunk)
 			return NULL;
-		for (unsigned int i = 0; i < CHUNK; i++) {
+		for (unsigned int i = 0; i < SPHT_GST_CHUNK; i++) {
 			e = &(*chunk)[i];
-			e->kind = seen ? SPHT_EVIDENCE_ABSENT : KIND_NONE;
+			e->kind = seen ? SPHT_EVIDENCE_ABSENT : SPHT_GST_KIND_NONE;
 			e->step = seen ? t->since : 0;
 			e->incarnation = t->incarnation;
 			memcpy(e->state, t->rest, sizeof(e->state));
 		}
 	}
-	e = &(*chunk)[index % CHUNK];
-	if (e->kind == KIND_NONE && !e->refused && (!e->step || e->guessed))
+	e = &(*chunk)[index % SPHT_GST_CHUNK];
+	if (e->kind == SPHT_GST_KIND_NONE && !e->refused && (!e->step || e->guessed))
 		g->entries++;
 	return e;
 }
 
-/* @e's state in @world becomes @state from just after @step on. */
-static int emit(struct spht_guest *g, enum spht_world world, struct entry *e, uint32_t table,
-		unsigned int index, uint32_t step, uint8_t state)
-{
-	if (e->state[world] == state)
-		return 0;
-	if (spht_changes_add(g->changes, (struct spht_change){.step = step,
-							      .table = table,
-							      .index = (uint16_t)index,
-							      .state = state,
-							      .kind = (uint8_t)world}))
-		return -1;
-	e->state[world] = state;
-	return 0;
-}
-
-static bool is_present(uint8_t kind)
-{
-	return kind == SPHT_EVIDENCE_PRESENT || kind == SPHT_EVIDENCE_PREFETCHED ||
-	       kind == SPHT_EVIDENCE_KEPT;
-}
-
 /* The entry as the evidence shows it, for the time before that evidence. */
-static uint8_t state_of(const struct entry *e, const struct spht_evidence *ev)
+static uint8_t state_of(const struct spht_gst_entry *e, const struct spht_evidence *ev)
 {
 	uint8_t gen = e->generation ? SPHT_GPTE_GENERATION : 0;
 
@@ -166,7 +93,7 @@ static uint8_t state_of(const struct entry *e, const struct spht_evidence *ev)
 }
 
 /* What two looks at the same mapping have in common: bits that came or went were not there. */
-static uint8_t both(const struct entry *e, uint8_t st)
+static uint8_t both(const struct spht_gst_entry *e, uint8_t st)
 {
 	if (!e->a)
 		st &= (uint8_t)~SPHT_GPTE_A;
@@ -175,46 +102,10 @@ static uint8_t both(const struct entry *e, uint8_t st)
 	return st;
 }
 
-/* Is the @n-th guess one that nothing is there?  They come evenly, whatever is asked. */
-static bool is_hole(uint64_t n)
-{
-	return (uint32_t)(n * 0x9e3779b9u) < HOLES_IN_1000 * (UINT32_MAX / 1000u);
-}
-
-/*
- * A page that was mapped without a fault of its own shows that fault-around
- * mapped its group at @around.  It maps what the page cache has; of the entries
- * there that no evidence speaks of, the best guess is that they are there too.
- */
-static int guess_group(struct spht_guest *g, struct table *t, uint32_t table, unsigned int index,
-		       uint32_t around)
-{
-	unsigned int group = index / FAULT_AROUND, first = group * FAULT_AROUND;
-
-	if (t->guessed[group] == around)
-		return 0;
-	t->guessed[group] = around;
-	for (unsigned int i = first; i < first + FAULT_AROUND; i++) {
-		/* The group lies in one chunk, and @index is of it. */
-		struct entry *e = t->chunk[i / CHUNK] + i % CHUNK;
-
-		if (e->kind != KIND_NONE || e->refused || e->guessed || i == index)
-			continue;
-		e->guessed = true;
-		e->step = around - 1;
-		if (is_hole(++g->guesses))
-			continue;
-		if (emit(g, SPHT_WORLD_INFERRED, e, table, i, around - 1,
-			 SPHT_GPTE_DECIDED | SPHT_GPTE_PRESENT | SPHT_GPTE_A | SPHT_GPTE_LEAD))
-			return -1;
-	}
-	return 0;
-}
-
 /* The step from which on the worlds other than optimistic have @e as it is. */
-static uint32_t known_from(const struct table *t, const struct entry *e)
+static uint32_t known_from(const struct spht_gst_table *t, const struct spht_gst_entry *e)
 {
-	return e->kind == KIND_NONE ? t->born : e->step;
+	return e->kind == SPHT_GST_KIND_NONE ? t->born : e->step;
 }
 
 /*
@@ -222,11 +113,12 @@ static uint32_t known_from(const struct table *t, const struct entry *e)
  * @born) and @ev.  @same: both show the same mapping.  In the optimistic world the
  * interval begins at @begin; SPHT_NOT_FROZEN: it is not closed there.
  */
-static int close_interval(struct spht_guest *g, struct table *t, struct entry *e,
+static int close_interval(struct spht_guest *g, struct spht_gst_table *t, struct spht_gst_entry *e,
 			  const struct spht_evidence *ev, bool same, uint32_t begin)
 {
 	uint32_t since = ev->frozen_since, around;
-	bool now = is_present(ev->kind), before = is_present(e->kind);
+	bool now = spht_gst_is_present(ev->kind), before = spht_gst_is_present(e->kind);
+	bool served, whole;
 	uint8_t st = state_of(e, ev), s;
 	uint32_t from = known_from(t, e);
 	uint8_t keep = e->state[SPHT_WORLD_OPTIMISTIC];
@@ -242,7 +134,7 @@ static int close_interval(struct spht_guest *g, struct table *t, struct entry *e
 		s = SPHT_GPTE_DECIDED;
 	else
 		s = 0;
-	if (emit(g, SPHT_WORLD_STRICT, e, ev->table, ev->index, from, s))
+	if (spht_gst_emit(g, SPHT_WORLD_STRICT, e, ev->table, ev->index, from, s))
 		return -1;
 
 	/* optimistic: present as early and as long as nothing contradicts. */
@@ -253,9 +145,9 @@ static int close_interval(struct spht_guest *g, struct table *t, struct entry *e
 	else if (before)
 		s = keep;
 	else
-		s = e->kind == KIND_NONE ? 0 : SPHT_GPTE_DECIDED;
+		s = e->kind == SPHT_GST_KIND_NONE ? 0 : SPHT_GPTE_DECIDED;
 	if (begin != SPHT_NOT_FROZEN &&
-	    emit(g, SPHT_WORLD_OPTIMISTIC, e, ev->table, ev->index, begin, s))
+	    spht_gst_emit(g, SPHT_WORLD_OPTIMISTIC, e, ev->table, ev->index, begin, s))
 		return -1;
 
 	/*
@@ -268,82 +160,59 @@ static int close_interval(struct spht_guest *g, struct table *t, struct entry *e
 		/* From where it was guessed on, when the guess would be told, it is what is shown now. */
 		e->guessed = false;
 		now = now && !ev->refault;
-		if (emit(g, SPHT_WORLD_INFERRED, e, ev->table, ev->index, e->step,
-			 (now ? st : SPHT_GPTE_DECIDED) | SPHT_GPTE_LEAD))
+		if (spht_gst_emit(g, SPHT_WORLD_INFERRED, e, ev->table, ev->index, e->step,
+				  (now ? st : SPHT_GPTE_DECIDED) | (e->lead ? SPHT_GPTE_LEAD : 0)))
 			return -1;
 		/* A fault of its own that met no table: it came with that. */
 		if (!ev->refault || ev->step <= e->step + 1)
 			return 0;
-		return emit(g, SPHT_WORLD_INFERRED, e, ev->table, ev->index, ev->step - 1,
-			    st | SPHT_GPTE_LEAD);
+		return spht_gst_emit(g, SPHT_WORLD_INFERRED, e, ev->table, ev->index, ev->step - 1,
+				     st | SPHT_GPTE_LEAD);
 	}
 	if (before && (!now || same))
 		s = now && !t->known ? st : e->state[SPHT_WORLD_INFERRED];
 	else
-		s = before || e->kind == KIND_NONE ? 0 : SPHT_GPTE_DECIDED;
-	if (emit(g, SPHT_WORLD_INFERRED, e, ev->table, ev->index, from, s))
+		s = before || e->kind == SPHT_GST_KIND_NONE ? 0 : SPHT_GPTE_DECIDED;
+	if (spht_gst_emit(g, SPHT_WORLD_INFERRED, e, ev->table, ev->index, from, s))
 		return -1;
 	/* A bit that has come since came with the handler's store, or nobody knows when. */
 	if (now && before && same && t->known && ev->refault && ev->step > from &&
 	    (st & ~s & (SPHT_GPTE_A | SPHT_GPTE_WRITABLE)))
-		return emit(g, SPHT_WORLD_INFERRED, e, ev->table, ev->index, ev->step - 1,
-			    st | s | SPHT_GPTE_LEAD);
+		return spht_gst_emit(g, SPHT_WORLD_INFERRED, e, ev->table, ev->index, ev->step - 1,
+				     st | s | SPHT_GPTE_LEAD);
 	if (!now || (before && same))
 		return 0;
 	/* Seen otherwise since: what froze it has not kept it from a store that KVM emulates. */
 	if (t->known && since <= from)
 		since = SPHT_NOT_FROZEN;
-	/* The kernel's own mappings are made whole, before their first access. */
-	if (!t->known && ev->kernel && e->kind == KIND_NONE && !ev->refault &&
-	    guess_group(g, t, ev->table, ev->index, ev->step))
-		return -1;
-	around = t->around[ev->index / FAULT_AROUND];
-	if ((e->kind != SPHT_EVIDENCE_ABSENT || t->known) && !ev->refault && around > from) {
-		if (!t->known && guess_group(g, t, ev->table, ev->index, around))
-			return -1;
-		/* It was mapped with the page that the handler was asked for, and before it. */
-		if (since == SPHT_NOT_FROZEN || around < since) {
-			since = around - 1;
-			st |= SPHT_GPTE_LEAD;
-		}
+	around = t->around[ev->index / SPHT_GST_FAULT_AROUND];
+	served = (e->kind != SPHT_EVIDENCE_ABSENT || t->known) && !ev->refault && around > from;
+	/* It was mapped with the page that the handler was asked for, and before it. */
+	if (served && (since == SPHT_NOT_FROZEN || around < since)) {
+		since = around - 1;
+		st |= SPHT_GPTE_LEAD;
 	}
+	/* The kernel's own mappings are made whole, before their first access. */
+	whole = ev->kernel && e->kind == SPHT_GST_KIND_NONE && !ev->refault;
+	if (!t->known && (served || whole) &&
+	    spht_gst_guess(g, t, ev, served ? around : ev->step, since))
+		return -1;
 	/* The handler of the guest fault stored it, shortly before the access. */
 	if ((since == SPHT_NOT_FROZEN || since >= ev->step) && ev->refault && ev->step > from)
-		return emit(g, SPHT_WORLD_INFERRED, e, ev->table, ev->index, ev->step - 1,
-			    st | SPHT_GPTE_LEAD);
+		return spht_gst_emit(g, SPHT_WORLD_INFERRED, e, ev->table, ev->index, ev->step - 1,
+				     st | SPHT_GPTE_LEAD);
 	if (since == SPHT_NOT_FROZEN || since >= ev->step)
 		return 0;
-	return emit(g, SPHT_WORLD_INFERRED, e, ev->table, ev->index, since > from ? since : from,
-		    st);
-}
-
-/*
- * Entries that the last snapshot did not name were then as the one before had them: that
- * is evidence, too, and is told when something else comes, or nothing more.
- */
-static int catch_up(struct spht_guest *g, const struct table *t, struct entry *e, uint32_t table,
-		    unsigned int index)
-{
-	uint8_t strict = SPHT_GPTE_DECIDED;
-
-	if (!t->known || e->step < t->since || e->step >= t->snapped)
-		return 0;
-	if (is_present(e->kind))
-		strict |= SPHT_GPTE_PRESENT | (e->a ? SPHT_GPTE_A : 0) |
-			  (e->w && e->d ? SPHT_GPTE_WRITABLE : 0) |
-			  (e->generation ? SPHT_GPTE_GENERATION : 0);
-	if (emit(g, SPHT_WORLD_STRICT, e, table, index, e->step, strict))
-		return -1;
-	e->step = t->snapped;
-	return 0;
+	return spht_gst_emit(g, SPHT_WORLD_INFERRED, e, ev->table, ev->index,
+			     since > from ? since : from, st);
 }
 
 /*
  * The state right after the evidence, before any later one is known.  @optimistic: in
  * that world too.
  */
-static int open_interval(struct spht_guest *g, struct entry *e, const struct spht_evidence *ev,
-			 bool a_set, bool optimistic)
+static int open_interval(struct spht_guest *g, struct spht_gst_entry *e,
+			 const struct spht_evidence *ev, bool a_set, bool optimistic)
 {
 	uint8_t s = state_of(e, ev);
 
@@ -354,25 +223,26 @@ static int open_interval(struct spht_guest *g, struct entry *e, const struct sph
 		s |= SPHT_GPTE_A;
 	if (ev->sets_d && ev->w)
 		s |= SPHT_GPTE_WRITABLE;
-	if (optimistic && emit(g, SPHT_WORLD_OPTIMISTIC, e, ev->table, ev->index, ev->step, s))
+	if (optimistic &&
+	    spht_gst_emit(g, SPHT_WORLD_OPTIMISTIC, e, ev->table, ev->index, ev->step, s))
 		return -1;
-	return emit(g, SPHT_WORLD_INFERRED, e, ev->table, ev->index, ev->step, s);
+	return spht_gst_emit(g, SPHT_WORLD_INFERRED, e, ev->table, ev->index, ev->step, s);
 }
 
 /* Entries of @table without any evidence become @state in @world, from just after @step on. */
-static int emit_rest(struct spht_guest *g, enum spht_world world, struct table *t, uint32_t table,
-		     uint32_t step, uint8_t state)
+int spht_gst_emit_rest(struct spht_guest *g, enum spht_world world, struct spht_gst_table *t,
+		       uint32_t table, uint32_t step, uint8_t state)
 {
 	if (t->rest[world] == state)
 		return 0;
 	t->rest[world] = state;
 	for (unsigned int i = 0; i < SPHT_PT_ENTRIES; i++) {
-		struct entry *c = t->chunk[i / CHUNK];
+		struct spht_gst_entry *c = t->chunk[i / SPHT_GST_CHUNK];
 
 		if (!c)
-			i |= CHUNK - 1;
-		else if (!(c[i % CHUNK].state[world] & ~SPHT_GPTE_DECIDED))
-			c[i % CHUNK].state[world] = state;
+			i |= SPHT_GST_CHUNK - 1;
+		else if (!(c[i % SPHT_GST_CHUNK].state[world] & ~SPHT_GPTE_DECIDED))
+			c[i % SPHT_GST_CHUNK].state[world] = state;
 	}
 	return spht_changes_add(g->changes, (struct spht_change){.step = step,
 								 .table = table,
@@ -381,8 +251,8 @@ static int emit_rest(struct spht_guest *g, enum spht_world world, struct table *
 								 .kind = (uint8_t)world});
 }
 
-static int refuse_at(struct spht_guest *g, struct table *t, struct entry *e, uint32_t table,
-		     unsigned int index, uint32_t step, bool optimistic)
+static int refuse_at(struct spht_guest *g, struct spht_gst_table *t, struct spht_gst_entry *e,
+		     uint32_t table, unsigned int index, uint32_t step, bool optimistic)
 {
 	struct spht_evidence ev = {.table = table,
 				   .index = (uint16_t)index,
@@ -401,8 +271,8 @@ static int refuse_at(struct spht_guest *g, struct table *t, struct entry *e, uin
 }
 
 /* Groups ended at @e, and nothing tells why: the entry is taken for absent there. */
-static int refuse(struct spht_guest *g, struct table *t, struct entry *e, uint32_t table,
-		  unsigned int index, bool optimistic)
+int spht_gst_refuse(struct spht_guest *g, struct spht_gst_table *t, struct spht_gst_entry *e,
+		    uint32_t table, unsigned int index, bool optimistic)
 {
 	if (!e->refused)
 		return 0;
@@ -419,7 +289,7 @@ static int refuse(struct spht_guest *g, struct table *t, struct entry *e, uint32
  * accessed may have been there all the while: for certain, if its table was frozen.  @begin:
  * from when on the optimistic world has it then.
  */
-static int settle_refusals(struct spht_guest *g, struct table *t, struct entry *e,
+static int settle_refusals(struct spht_guest *g, struct spht_gst_table *t, struct spht_gst_entry *e,
 			   const struct spht_evidence *ev, uint32_t *begin)
 {
 	bool untouched = ev->kind == SPHT_EVIDENCE_PRESENT && !ev->a;
@@ -427,7 +297,7 @@ static int settle_refusals(struct spht_guest *g, struct table *t, struct entry *
 	if (e->refused && untouched && ev->frozen_since <= e->refused_first)
 		e->refused = false;
 	*begin = known_from(t, e);
-	if (refuse(g, t, e, ev->table, ev->index, !untouched))
+	if (spht_gst_refuse(g, t, e, ev->table, ev->index, !untouched))
 		return -1;
 	if (!untouched)
 		*begin = known_from(t, e);
@@ -435,25 +305,25 @@ static int settle_refusals(struct spht_guest *g, struct table *t, struct entry *
 }
 
 /* The last evidence was of the page's former life: forget it, in every world. */
-static int forget(struct spht_guest *g, struct table *t, struct entry *e, uint32_t table,
-		  unsigned int index)
+static int forget(struct spht_guest *g, struct spht_gst_table *t, struct spht_gst_entry *e,
+		  uint32_t table, unsigned int index)
 {
 	/* It ended with its former life, before the new one can have begun. */
-	if (refuse(g, t, e, table, index, true))
+	if (spht_gst_refuse(g, t, e, table, index, true))
 		return -1;
-	if (emit(g, SPHT_WORLD_STRICT, e, table, index, e->step, 0) ||
-	    emit(g, SPHT_WORLD_INFERRED, e, table, index, t->born, 0) ||
-	    emit(g, SPHT_WORLD_OPTIMISTIC, e, table, index, t->born, 0))
+	if (spht_gst_emit(g, SPHT_WORLD_STRICT, e, table, index, e->step, 0) ||
+	    spht_gst_emit(g, SPHT_WORLD_INFERRED, e, table, index, t->born, 0) ||
+	    spht_gst_emit(g, SPHT_WORLD_OPTIMISTIC, e, table, index, t->born, 0))
 		return -1;
 	e->incarnation = t->incarnation;
-	e->kind = KIND_NONE;
+	e->kind = SPHT_GST_KIND_NONE;
 	e->guessed = false;
 	return 0;
 }
 
 int spht_guest_reuse(struct spht_guest *g, uint32_t table, uint32_t since)
 {
-	struct table *t = get_table(g, table);
+	struct spht_gst_table *t = spht_gst_table(g, table);
 
 	if (!t || spht_guest_unknow(g, table))
 		return -1;
@@ -466,79 +336,47 @@ int spht_guest_reuse(struct spht_guest *g, uint32_t table, uint32_t since)
 	memset(t->guessed, 0, sizeof(t->guessed));
 	t->born = since;
 	for (unsigned int i = 0; i < SPHT_PT_ENTRIES; i++) {
-		struct entry *c = t->chunk[i / CHUNK];
+		struct spht_gst_entry *c = t->chunk[i / SPHT_GST_CHUNK];
 
 		if (!c)
-			i |= CHUNK - 1;
-		else if (c[i % CHUNK].kind == KIND_NONE && !c[i % CHUNK].guessed &&
-			 !c[i % CHUNK].refused)
-			c[i % CHUNK].incarnation = t->incarnation;
-		else if (forget(g, t, c + i % CHUNK, table, i))
+			i |= SPHT_GST_CHUNK - 1;
+		else if (c[i % SPHT_GST_CHUNK].kind == SPHT_GST_KIND_NONE &&
+			 !c[i % SPHT_GST_CHUNK].guessed && !c[i % SPHT_GST_CHUNK].refused)
+			c[i % SPHT_GST_CHUNK].incarnation = t->incarnation;
+		else if (forget(g, t, c + i % SPHT_GST_CHUNK, table, i))
 			return -1;
 	}
 	for (unsigned int w = 0; w < SPHT_WORLD_NR; w++)
-		if (emit_rest(g, w, t, table, since, 0))
+		if (spht_gst_emit_rest(g, w, t, table, since, 0))
 			return -1;
 	return 0;
-}
-
-bool spht_guest_is_known(const struct spht_guest *g, uint32_t table)
-{
-	return table < g->nr && g->tables[table].known;
-}
-
-void spht_guest_still(struct spht_guest *g, uint32_t table, uint32_t step)
-{
-	g->tables[table].snapped = step;
-}
-
-int spht_guest_unknow(struct spht_guest *g, uint32_t table)
-{
-	struct table *t = get_table(g, table);
-
-	if (!t)
-		return -1;
-	if (!t->known)
-		return 0;
-	for (unsigned int i = 0; i < SPHT_PT_ENTRIES; i++) {
-		struct entry *c = t->chunk[i / CHUNK];
-
-		if (!c)
-			i |= CHUNK - 1;
-		else if (catch_up(g, t, c + i % CHUNK, table, i))
-			return -1;
-	}
-	t->known = false;
-	/* New chunks are of entries that were absent until then. */
-	t->since = t->snapped;
-	return emit_rest(g, SPHT_WORLD_STRICT, t, table, t->snapped, 0);
 }
 
 /*
  * Of a table that is known as a whole, a prefetch group tells nothing new of what is there
  * already, and why it ended is not the guest's doing more often than it is.
  */
-static bool says_nothing(const struct entry *e, const struct spht_evidence *ev)
+static bool says_nothing(const struct spht_gst_entry *e, const struct spht_evidence *ev)
 {
 	if (ev->kind == SPHT_EVIDENCE_KEPT || ev->kind == SPHT_EVIDENCE_REFUSED)
 		return true;
-	return ev->kind == SPHT_EVIDENCE_PREFETCHED && is_present(e->kind) &&
+	return ev->kind == SPHT_EVIDENCE_PREFETCHED && spht_gst_is_present(e->kind) &&
 	       e->gfn == (uint32_t)ev->gfn;
 }
 
 int spht_guest_evidence(struct spht_guest *g, const struct spht_evidence *ev)
 {
-	struct table *t = get_table(g, ev->table);
-	struct entry *e;
+	struct spht_gst_table *t = spht_gst_table(g, ev->table);
+	struct spht_gst_entry *e;
 	uint32_t begin;
 	bool same;
 
-	e = t ? get_entry(g, t, ev->index, ev->step) : NULL;
+	e = t ? spht_gst_entry(g, t, ev->index, ev->step) : NULL;
 	if (!e)
 		return -1;
 	if (t->known && says_nothing(e, ev))
 		return 0;
-	if (catch_up(g, t, e, ev->table, ev->index))
+	if (spht_gst_catch_up(g, t, e, ev->table, ev->index))
 		return -1;
 	if (e->incarnation != t->incarnation && forget(g, t, e, ev->table, ev->index))
 		return -1;
@@ -560,7 +398,7 @@ int spht_guest_evidence(struct spht_guest *g, const struct spht_evidence *ev)
 
 		same = e->gfn == (uint32_t)ev->gfn && w_agrees;
 	}
-	if (!same && is_present(ev->kind))
+	if (!same && spht_gst_is_present(ev->kind))
 		e->generation = !e->generation;
 	if (close_interval(g, t, e, ev, same, begin) || open_interval(g, e, ev, ev->sets_a, true))
 		return -1;
@@ -571,81 +409,19 @@ int spht_guest_evidence(struct spht_guest *g, const struct spht_evidence *ev)
 	if (ev->snapshot)
 		;
 	else if (ev->kind == SPHT_EVIDENCE_ABSENT)
-		t->around[ev->index / FAULT_AROUND] = 0;
+		t->around[ev->index / SPHT_GST_FAULT_AROUND] = 0;
 	else if (ev->kind == SPHT_EVIDENCE_PRESENT &&
-		 (e->kind == SPHT_EVIDENCE_ABSENT || (e->kind == KIND_NONE && ev->refault)))
-		t->around[ev->index / FAULT_AROUND] = ev->step;
+		 (e->kind == SPHT_EVIDENCE_ABSENT ||
+		  (e->kind == SPHT_GST_KIND_NONE && ev->refault)))
+		t->around[ev->index / SPHT_GST_FAULT_AROUND] = ev->step;
 	e->step = ev->step;
-	if (ev->kind != SPHT_EVIDENCE_KEPT || e->kind == KIND_NONE) {
+	if (ev->kind != SPHT_EVIDENCE_KEPT || e->kind == SPHT_GST_KIND_NONE) {
 		e->kind = ev->kind;
 		e->gfn = (uint32_t)ev->gfn;
 		e->w = ev->w;
 		e->loose_w = ev->kind == SPHT_EVIDENCE_PREFETCHED;
 		e->a = ev->a || ev->sets_a || e->loose_w;
 		e->d = ev->d || ev->sets_d || (e->loose_w && ev->w);
-	}
-	return 0;
-}
-
-int spht_guest_shown(struct spht_guest *g, uint32_t table, unsigned int index, uint32_t step,
-		     uint64_t pte)
-{
-	const struct spht_evidence ev = {
-		.table = table,
-		.index = (uint16_t)index,
-		.kind = pte & SPHT_PTE_P ? SPHT_EVIDENCE_PRESENT : SPHT_EVIDENCE_ABSENT,
-		.step = step,
-		.gfn = spht_pte_gfn(pte),
-		.w = pte & SPHT_PTE_W,
-		.a = pte & SPHT_PTE_A,
-		.d = pte & SPHT_PTE_D,
-		.snapshot = true,
-		.frozen_since = SPHT_NOT_FROZEN,
-	};
-
-	return spht_guest_evidence(g, &ev);
-}
-
-/* From a snapshot on nobody asks any more why groups ended before it. */
-static int settle_all(struct spht_guest *g, struct table *t, uint32_t table)
-{
-	for (unsigned int i = 0; i < SPHT_PT_ENTRIES; i++) {
-		struct entry *c = t->chunk[i / CHUNK];
-
-		if (!c)
-			i |= CHUNK - 1;
-		else if (refuse(g, t, c + i % CHUNK, table, i, true))
-			return -1;
-	}
-	return 0;
-}
-
-int spht_guest_know(struct spht_guest *g, uint32_t table, uint32_t step, const uint64_t *pte,
-		    unsigned int but)
-{
-	struct table *t = get_table(g, table);
-
-	if (!t || settle_all(g, t, table))
-		return -1;
-	/* Before anything moves on: what comes for the first time was last absent when it was known. */
-	for (unsigned int i = 0; t->was_known && i < SPHT_PT_ENTRIES; i++)
-		if ((pte[i] & SPHT_PTE_P) && !get_entry(g, t, i, step))
-			return -1;
-	for (unsigned int w = 0; w < SPHT_WORLD_NR; w++)
-		if (emit_rest(g, w, t, table, step, SPHT_GPTE_DECIDED))
-			return -1;
-	if (!t->was_known)
-		t->first = step;
-	t->known = t->was_known = true;
-	t->since = t->snapped = step;
-	for (unsigned int first = 0; first < SPHT_PT_ENTRIES; first += CHUNK) {
-		bool any = t->chunk[first / CHUNK];
-
-		for (unsigned int i = first; i < first + CHUNK; i++)
-			any = any || (pte[i] & SPHT_PTE_P);
-		for (unsigned int i = first; any && i < first + CHUNK; i++)
-			if (i != but && spht_guest_shown(g, table, i, step, pte[i]))
-				return -1;
 	}
 	return 0;
 }
@@ -657,16 +433,16 @@ int spht_guest_finish(struct spht_guest *g)
 		if (spht_guest_unknow(g, t))
 			return -1;
 		for (unsigned int i = 0; i < SPHT_PT_ENTRIES; i++) {
-			struct entry *c = g->tables[t].chunk[i / CHUNK];
+			struct spht_gst_entry *c = g->tables[t].chunk[i / SPHT_GST_CHUNK];
 
 			if (!c) {
-				i |= CHUNK - 1;
+				i |= SPHT_GST_CHUNK - 1;
 				continue;
 			}
-			c += i % CHUNK;
-			if (refuse(g, &g->tables[t], c, t, i, true))
+			c += i % SPHT_GST_CHUNK;
+			if (spht_gst_refuse(g, &g->tables[t], c, t, i, true))
 				return -1;
-			if (emit(g, SPHT_WORLD_STRICT, c, t, i, c->step, 0))
+			if (spht_gst_emit(g, SPHT_WORLD_STRICT, c, t, i, c->step, 0))
 				return -1;
 		}
 	}

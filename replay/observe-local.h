@@ -149,6 +149,7 @@ struct spht_observed {
 	spht_miss_fn *on_miss; /* NULL: nobody listens */
 	void *miss_arg;
 	bool nested; /* met a shadow page of a nested guest */
+	bool between; /* a fault has come, and its step not yet: the current one is another's */
 	enum spht_snap_mode snap_mode;
 	struct spht_snap_use snap_use;
 	struct spht_idmap snap_gfns; /* frame -> index into contents */

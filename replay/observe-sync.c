@@ -12,13 +12,14 @@ int spht_obs_drop_dated(struct spht_observed *o, uint32_t page, unsigned int ind
 {
 	const struct spht_obs_info *info = spht_obs_info(o, page, index);
 	const struct spht_obs_page *p = &o->pages[page];
+	bool synced = info && p->last_sync > info->step &&
+		      p->last_sync > p->group_step[index / 8] && p->last_sync < o->step;
 
-	if (info && p->last_sync > info->step && p->last_sync > p->group_step[index / 8] &&
-	    p->last_sync < o->step) {
-		spht_mmu_drop(&o->mmu, page, index);
-		return spht_steps_drop(&o->steps, p->last_sync, page, index);
-	}
-	return spht_obs_drop(o, page, index);
+	if (!synced && !o->between)
+		return spht_obs_drop(o, page, index);
+	/* Between two steps it is after the one, and no part of what its fault met. */
+	spht_mmu_drop(&o->mmu, page, index);
+	return spht_steps_drop(&o->steps, synced ? p->last_sync : o->step, page, index);
 }
 
 enum spht_derived spht_obs_derive(struct spht_observed *o, const struct spht_obs_vcpu *v,

@@ -258,13 +258,16 @@ static int on_seen(struct spht_observed *o, const struct spht_exit *x)
 {
 	struct spht_obs_vcpu *v = spht_obs_vcpu(o, x->vcpu);
 	struct spht_obs_where w = nowhere;
-	int seen = -1;
+	int seen = -1, ret = 0;
 
 	if (!v || spht_obs_resolve(o, v, &w, x))
 		return -1;
+	o->between = true;
 	/* A page that nobody has named yet may be older than the recording. */
-	if (w.has_leaf && (o->mmu.pages[w.page].exists || o->pages[w.page].seen) &&
-	    spht_obs_believe(o, v, &w, x, &seen))
+	if (w.has_leaf && (o->mmu.pages[w.page].exists || o->pages[w.page].seen))
+		ret = spht_obs_believe(o, v, &w, x, &seen);
+	o->between = false;
+	if (ret)
 		return -1;
 	v->seen = (int8_t)seen;
 	return 0;

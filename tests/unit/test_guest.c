@@ -457,6 +457,64 @@ static void kernels_mappings_are_made_whole(void **unused)
 	rig_close(&r);
 }
 
+static void what_is_guessed_in_a_frozen_table_was_there_since_it_froze(void **unused)
+{
+	struct spht_evidence ev = {.table = 3,
+				   .index = 40,
+				   .kind = SPHT_EVIDENCE_PRESENT,
+				   .step = 50,
+				   .gfn = 0x604,
+				   .kernel = true,
+				   .w = true,
+				   .a = true,
+				   .d = true,
+				   .frozen_since = 20};
+	const struct spht_change *c;
+	struct rig r;
+	uint32_t nr;
+
+	(void)unused;
+	rig_open(&r);
+	give(&r, &ev);
+	CHECK(&r, "????", "?www", "wwww", 19, 20, 49, 50);
+	r.index = 41; /* nothing ever shows it */
+	CHECK(&r, "????", "?rrr", "????", 19, 20, 49, 50);
+	rig_close(&r);
+
+	/* The fault's own prefetch shows it: no later than the fault's entry. */
+	rig_open(&r);
+	give(&r, &ev);
+	ev.index = 41;
+	ev.kind = SPHT_EVIDENCE_PREFETCHED;
+	ev.gfn = 0x605;
+	give(&r, &ev);
+	r.index = 41;
+	CHECK(&r, "????", "?www", "wwww", 19, 20, 49, 50);
+	rig_close(&r);
+
+	/* Refuted, it never was there: nothing of it waits for a lead time. */
+	rig_open(&r);
+	ev.index = 40;
+	ev.kind = SPHT_EVIDENCE_PRESENT;
+	give(&r, &ev);
+	r.index = 41;
+	absent(&r, 60);
+	CHECK(&r, "????", "?---", "????", 19, 20, 49, 59);
+	c = changes(&r, SPHT_WORLD_INFERRED, &nr);
+	for (uint32_t i = 0; i < nr; i++)
+		if (c[i].step == 20)
+			assert_int_equal(c[i].state & SPHT_GPTE_LEAD, 0);
+	rig_close(&r);
+
+	/* Frozen when the page was another table: it can be no older than this one. */
+	rig_open(&r);
+	assert_int_equal(spht_guest_reuse(r.guest, r.table, 30), 0);
+	give(&r, &ev);
+	r.index = 41;
+	CHECK(&r, "????", "??rr", "????", 20, 29, 30, 50);
+	rig_close(&r);
+}
+
 static void page_that_follows_its_own_guest_fault_says_nothing_of_its_group(void **unused)
 {
 	struct rig r;
@@ -740,6 +798,7 @@ int main(void)
 		cmocka_unit_test(some_of_what_is_guessed_is_not_there),
 		cmocka_unit_test(first_refault_in_a_new_table_served_its_group),
 		cmocka_unit_test(kernels_mappings_are_made_whole),
+		cmocka_unit_test(what_is_guessed_in_a_frozen_table_was_there_since_it_froze),
 		cmocka_unit_test(page_that_follows_its_own_guest_fault_says_nothing_of_its_group),
 		cmocka_unit_test(fault_around_maps_one_aligned_group_of_sixteen),
 		cmocka_unit_test(earlier_of_frozen_table_and_served_fault_counts),
