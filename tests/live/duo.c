@@ -6,7 +6,6 @@
  *
  * One line of JSON says what the main vCPU did, and what KVM counted of either.
  */
-#include <errno.h>
 #include <getopt.h>
 #include <inttypes.h>
 #include <pthread.h>

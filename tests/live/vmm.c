@@ -7,7 +7,6 @@
  * The guest runs at CPL 3 with page tables of its own.  When it is done, one line
  * of JSON says what it did and which exits KVM must have taken for it.
  */
-#include <errno.h>
 #include <getopt.h>
 #include <inttypes.h>
 #include <sched.h>
