@@ -10,7 +10,8 @@
  * Inside of a what-if: whatif.c (the run and its clocks), whatif-world.c (what
  * happens whatever the helper does), whatif-fault.c (exits that may be avoided),
  * whatif-tell.c (what the heuristic learns), whatif-time.c (what takes time),
- * whatif-look.c (one entry's story), request.c (what the helpers are asked for),
+ * whatif-look.c (one entry's story), whatif-timeline.c (a window on all of it),
+ * request.c (what the helpers are asked for),
  * helper.c (the other cores), real*.c (the helper as a thread, on the real clock).
  */
 
@@ -57,6 +58,7 @@ struct spht_request {
 	bool awake; /* a helper that looks for it takes it up: nobody needs to be woken */
 	/* watched: */
 	uint32_t table; /* of the guest's entry */
+	uint32_t ticket; /* spht_timeline_ask(); 0: not on a timeline */
 	uint64_t until_ns; /* when the helper gives up */
 	uint64_t looks; /* of the team's, when it began */
 };
@@ -78,6 +80,8 @@ struct spht_worker {
 	uint64_t next_ns; /* when what it does now is over */
 	uint64_t free_ns; /* when it was done last */
 	uint64_t batch; /* builds under the present hold of mmu_lock */
+	uint32_t number; /* among all */
+	uint32_t installs; /* the slice in which it sets the entry, + 1; 0: none */
 };
 
 /* Helpers that share a queue: all of them, or the one of a vCPU. */
@@ -116,6 +120,7 @@ struct spht_whatif {
 	struct spht_account rest; /* of what is outside of it */
 	bool outside; /* so is the current step */
 	struct spht_parts parts; /* @acc by interval */
+	bool timed; /* the current step, and what follows until the next, is on the timeline */
 	unsigned int look_bits; /* the entry that is looked at, as it was last seen */
 	uint64_t look_ns; /* the current step's exit, the recording's clock */
 	struct spht_mmu mmu;
@@ -353,6 +358,43 @@ static inline void spht_w_look(struct spht_whatif *w, enum spht_look_part part)
 	if (w->c->look)
 		spht_w_look_now(w, part);
 }
+
+/*
+ * whatif-timeline.c; all but the first only where w->timed.  A step begins: is it on the
+ * timeline?  Only where there is one (config.timeline).
+ */
+void spht_tl_step(struct spht_whatif *w, const struct spht_step *s);
+/* The vCPU has come to the exit: @guest_ns of its own, then @others_ns in other exits. */
+void spht_tl_come_to(struct spht_whatif *w, const struct spht_step *s, uint64_t guest_ns,
+		     uint64_t others_ns);
+/* The fault takes mmu_lock at @from, wanted at @want, for @hold. */
+void spht_tl_serve(struct spht_whatif *w, uint64_t want, uint64_t from, uint64_t hold);
+/* The exit ends, @ns after it began. */
+void spht_tl_leave(struct spht_whatif *w, const struct spht_step *s, bool avoided, uint64_t ns);
+/* What became of the exit, and of the helper's entry that it met; the first word counts. */
+void spht_tl_met(struct spht_whatif *w, uint32_t page, unsigned int index,
+		 enum spht_tl_outcome outcome);
+/* The same of a request that no entry has come of yet. */
+void spht_tl_overtaken(struct spht_whatif *w, const struct spht_request *q);
+/* A request is queued; its ticket. */
+uint32_t spht_tl_ask(struct spht_whatif *w);
+/* The helper reads @q's entry from @start on; @refused: in which book it is counted. */
+void spht_tl_read(struct spht_whatif *w, const struct spht_worker *k, const struct spht_request *q,
+		  uint64_t start, bool watched, const uint64_t *refused);
+/* It prepares its job, and is done with that at k->next_ns. */
+void spht_tl_build(struct spht_whatif *w, const struct spht_worker *k);
+/* Installs it from @from to @to, having waited since k->next_ns; @locked: under mmu_lock. */
+void spht_tl_install(struct spht_whatif *w, struct spht_worker *k, uint64_t from, uint64_t to,
+		     bool locked);
+/* Keeps mmu_lock from @from to @to for its next job (@installs), or for one that it refuses. */
+void spht_tl_keep(struct spht_whatif *w, struct spht_worker *k, uint64_t from, uint64_t to,
+		  bool installs);
+/* The job is done; wherever there is a timeline, since the entry may be met in the window. */
+void spht_tl_done(struct spht_whatif *w, struct spht_worker *k, bool built);
+/* Queues and counts may have changed by @ns: by a helper's doing (@k), or by the exit's. */
+void spht_tl_count(struct spht_whatif *w, const struct spht_worker *k, uint64_t ns);
+/* The recording lost events. */
+void spht_tl_loss(struct spht_whatif *w);
 
 /* whatif-time.c */
 /* Fills in w->k. */
