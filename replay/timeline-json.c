@@ -45,8 +45,7 @@ struct writer {
 	const struct spht_timeline *t;
 	const struct spht_recording *rec;
 	bool comma;
-	int64_t value[SPHT_TL_COUNTERS];
-	bool changed[SPHT_TL_COUNTERS];
+	int64_t value[SPHT_TL_COUNTERS], told[SPHT_TL_COUNTERS];
 	uint64_t ns; /* of the change */
 };
 
@@ -210,18 +209,24 @@ static void put_point(struct writer *w, const struct spht_tl_event *e)
 static void put_counters(struct writer *w)
 {
 	for (unsigned int i = 0; i < SPHT_TL_COUNTERS; i++) {
-		if (!w->changed[i])
-			continue;
-		w->changed[i] = false;
-		begin(w, "C", i == SPHT_TL_WAITERS ? PID_LOCK : PID_HELPERS, 0, w->ns);
 		/* What a vCPU that lags behind uses may be told before it was built. */
+		int64_t value = w->value[i] > 0 ? w->value[i] : 0;
+
+		if (value == w->told[i])
+			continue;
+		w->told[i] = value;
+		begin(w, "C", i == SPHT_TL_WAITERS ? PID_LOCK : PID_HELPERS, 0, w->ns);
 		fprintf(w->out, ",\"name\":\"%s\",\"args\":{\"value\":%" PRId64 "}}", counters[i],
-			w->value[i] > 0 ? w->value[i] : 0);
+			value);
 	}
 }
 
 static void put_events(struct writer *w)
 {
+	/* All of them are told once, at the beginning. */
+	for (unsigned int i = 0; i < SPHT_TL_COUNTERS; i++)
+		w->told[i] = -1;
+	w->ns = w->t->v[w->t->order[0]].ns;
 	for (uint32_t i = 0; i < w->t->nr; i++) {
 		const struct spht_tl_event *e = &w->t->v[w->t->order[i]];
 
@@ -230,7 +235,6 @@ static void put_events(struct writer *w)
 		w->ns = e->ns;
 		if (e->kind == SPHT_TL_COUNT) {
 			w->value[e->what] += e->delta;
-			w->changed[e->what] = true;
 		} else if (e->kind == SPHT_TL_NOTE) {
 			put_note(w, e);
 		} else if (e->kind == SPHT_TL_FLOW) {
