@@ -154,7 +154,7 @@ UNIT_TESTS := tests/unit/test_record_perfdata_order.c \
 	tests/unit/test_whatif_patterns.c tests/unit/test_whatif_speedup.c tests/unit/test_whatif_tell.c \
 	tests/unit/test_whatif_watch.c tests/unit/test_cpus.c tests/unit/test_real.c \
 	tests/unit/test_roi.c tests/unit/test_oracle.c tests/unit/test_phase.c \
-	tests/unit/test_story.c
+	tests/unit/test_story.c tests/unit/test_timeline.c
 UNIT_TESTS += $(sort $(wildcard tests/unit/test_heuristic_*.c))
 ifneq ($(CALIBRATE_SRCS),)
 UNIT_TESTS += tests/unit/test_calibrate.c

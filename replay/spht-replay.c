@@ -384,11 +384,9 @@ static int parse_args(struct args *a, int argc, char **argv)
 	if (spht_model_check(&a->run, &err))
 		return usage_error("%s", err.text);
 	ret = check_outputs(a, argc, argv);
-	if (!ret)
-		ret = check_clock(a);
-	if (!ret && spht_timeline_check(&a->timeline, &a->run, argc - optind, &err))
+	if (!ret && spht_timeline_check(&a->timeline, &a->run, a->clock.real, argc - optind, &err))
 		return usage_error("%s", err.text);
-	return ret;
+	return ret ? ret : check_clock(a);
 }
 
 static void progress(uint64_t events, void *arg)

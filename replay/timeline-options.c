@@ -2,7 +2,7 @@
 #include "replay/timeline-options.h"
 
 /* What a timeline cannot be made of; NULL: it can. */
-static const char *unfit(const struct spht_run_options *run, int nr_files)
+static const char *unfit(const struct spht_run_options *run, bool real, int nr_files)
 {
 	if (nr_files != 1)
 		return "several recordings";
@@ -14,11 +14,11 @@ static const char *unfit(const struct spht_run_options *run, int nr_files)
 	if (run->rules != SPHT_RULES_ALL)
 		return "--rules but all, where nothing takes the time it takes";
 	/* Its helper is another thread, whose clock is the machine's. */
-	return run->real ? "--clock=real; the virtual clock's prediction has one" : NULL;
+	return real ? "--clock=real; the virtual clock's prediction has one" : NULL;
 }
 
 int spht_timeline_check(const struct spht_timeline_options *o, const struct spht_run_options *run,
-			int nr_files, struct spht_error *err)
+			bool real, int nr_files, struct spht_error *err)
 {
 	const char *what;
 
@@ -26,7 +26,7 @@ int spht_timeline_check(const struct spht_timeline_options *o, const struct spht
 		spht_error_set(err, "--timeline-window needs --timeline=FILE");
 		return -1;
 	}
-	what = o->file ? unfit(run, nr_files) : NULL;
+	what = o->file ? unfit(run, real, nr_files) : NULL;
 	if (!what)
 		return 0;
 	spht_error_set(err, "--timeline shows one run: not with %s", what);

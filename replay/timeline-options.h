@@ -12,11 +12,11 @@ struct spht_timeline_options {
 };
 
 /*
- * All options have been read: @run->real is set, there are @nr_files.  A timeline is of one
- * run.  -1 with @err set where they do not go together.
+ * All options have been read, the clock is a @real one or not, there are @nr_files.  A
+ * timeline is of one run.  -1 with @err set where they do not go together.
  */
 int spht_timeline_check(const struct spht_timeline_options *o, const struct spht_run_options *run,
-			int nr_files, struct spht_error *err);
+			bool real, int nr_files, struct spht_error *err);
 /*
  * Begins the timeline of @recording; spht_timeline_close() ends it.  -1 with @err set where it
  * tells nothing of time, or has ended before the window.
