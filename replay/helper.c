@@ -352,12 +352,8 @@ static void run_worker(struct spht_whatif *w, struct spht_team *t, struct spht_w
 		q = spht_request_first(t);
 		spht_request_take(w, t, q);
 		start_job(w, t, k, q, when);
-		if (w->timed && k->work == SPHT_WORK_PREPARE)
-			spht_tl_build(w, k);
 		break;
 	}
-	if (w->timed)
-		spht_tl_count(w, k, when);
 }
 
 /* A helper works also while its own vCPU does not exit: what it builds is there for all. */
@@ -371,8 +367,11 @@ void spht_helper_work(struct spht_whatif *w, uint64_t ns)
 		spht_real_until(w, ns);
 		return;
 	}
-	while ((k = next_worker(w, &t, &when)) && when <= ns)
+	while ((k = next_worker(w, &t, &when)) && when <= ns) {
 		run_worker(w, t, k, when);
+		if (w->timed)
+			spht_tl_worked(w, k, when);
+	}
 	w->idle = !k;
 	for (uint32_t i = 0; i < w->nr_teams; i++) {
 		spht_request_expire(w, &w->teams[i], ns);
@@ -389,8 +388,13 @@ void spht_helper_release(struct spht_whatif *w, uint64_t ns)
 			struct spht_worker *k = &w->teams[i].workers[n];
 
 			while (k->work == SPHT_WORK_LOCKED &&
-			       k->batch + 1 < w->c->costs->helper_batch && k->next_ns > ns)
-				run_worker(w, &w->teams[i], k, k->next_ns);
+			       k->batch + 1 < w->c->costs->helper_batch && k->next_ns > ns) {
+				uint64_t when = k->next_ns;
+
+				run_worker(w, &w->teams[i], k, when);
+				if (w->timed)
+					spht_tl_worked(w, k, when);
+			}
 		}
 	}
 }

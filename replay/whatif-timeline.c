@@ -81,7 +81,8 @@ static int64_t unused(const struct spht_account *a)
 			 a->zapped_unused - a->evicted_unused - a->lost_epoch);
 }
 
-void spht_tl_count(struct spht_whatif *w, const struct spht_worker *k, uint64_t ns)
+/* Queues and counts may have changed by @ns: by a helper's doing (@k), or by the exit's. */
+static void count_all(struct spht_whatif *w, const struct spht_worker *k, uint64_t ns)
 {
 	int64_t now[SPHT_TL_COUNTERS] = {0};
 	struct spht_timeline *t = timeline(w);
@@ -199,7 +200,7 @@ void spht_tl_leave(struct spht_whatif *w, const struct spht_step *s, bool avoide
 	t->generated = generated;
 	if (!avoided && w->c->bypass_guest_pf && (s->flags & SPHT_STEP_BYPASS))
 		e->outcome = SPHT_TL_REFLECTED;
-	spht_tl_count(w, NULL, w->now_ns);
+	count_all(w, NULL, w->now_ns);
 }
 
 /* The arrow of request @ticket ends at the current exit. */
@@ -282,10 +283,12 @@ static void pass_arrow(struct spht_whatif *w, const struct spht_worker *k)
 		t->requests[k->job.ticket - 1].built = t->nr;
 }
 
-void spht_tl_build(struct spht_whatif *w, const struct spht_worker *k)
+void spht_tl_worked(struct spht_whatif *w, const struct spht_worker *k, uint64_t ns)
 {
-	if (add_work(w, k, &k->job, SPHT_TL_BUILD, k->free_ns, k->next_ns - k->free_ns))
+	if (k->work == SPHT_WORK_PREPARE &&
+	    add_work(w, k, &k->job, SPHT_TL_BUILD, k->free_ns, k->next_ns - k->free_ns))
 		pass_arrow(w, k);
+	count_all(w, k, ns);
 }
 
 void spht_tl_install(struct spht_whatif *w, struct spht_worker *k, uint64_t from, uint64_t to,
