@@ -94,13 +94,15 @@ REPLAY_LIB_SRCS := replay/heuristic_spec.c replay/specs.c replay/plugin.c replay
 	replay/check.c replay/observe-snap.c replay/score.c replay/account.c replay/costs.c replay/whatif.c replay/whatif-world.c \
 	replay/whatif-fault.c replay/whatif-tell.c replay/whatif-time.c replay/request.c replay/helper.c \
 	replay/whatif-rules.c replay/whatif-pages.c replay/cpus.c replay/race.c \
-	replay/tables.c replay/real.c replay/real-vcpu.c replay/real-helper.c replay/verify.c replay/whatif-look.c replay/lock.c replay/curve.c replay/kvm.c \
+	replay/tables.c replay/real.c replay/real-vcpu.c replay/real-helper.c replay/verify.c replay/whatif-look.c replay/timeline.c replay/whatif-timeline.c \
+	replay/timeline-json.c replay/lock.c replay/curve.c replay/kvm.c \
 	replay/roi.c replay/kvmstats.c replay/phase.c replay/reading.c replay/recording.c \
 	replay/explain.c replay/story.c replay/pool.c replay/run.c replay/row.c replay/csv.c \
 	replay/spread.c replay/text-real.c replay/json-real.c \
 	replay/text.c replay/text-snap.c replay/text-phase.c replay/text-miss.c replay/text-story.c \
 	replay/text-entry.c
-REPLAY_SRCS := replay/spht-replay.c replay/real-options.c replay/choose.c replay/emit.c replay/output.c replay/usage.c replay/calibrate.c
+REPLAY_SRCS := replay/spht-replay.c replay/model-options.c replay/timeline-options.c \
+	replay/real-options.c replay/choose.c replay/emit.c replay/output.c replay/usage.c replay/calibrate.c
 # Measures the machine it runs on; x86-64, as what is modelled.
 ifeq ($(shell uname -m),x86_64)
 CALIBRATE_SRCS := calibrate/spht-calibrate.c calibrate/cost.c calibrate/die.c calibrate/faults.c \
@@ -152,7 +154,7 @@ UNIT_TESTS := tests/unit/test_record_perfdata_order.c \
 	tests/unit/test_whatif_patterns.c tests/unit/test_whatif_speedup.c tests/unit/test_whatif_tell.c \
 	tests/unit/test_whatif_watch.c tests/unit/test_cpus.c tests/unit/test_real.c \
 	tests/unit/test_roi.c tests/unit/test_oracle.c tests/unit/test_phase.c \
-	tests/unit/test_story.c
+	tests/unit/test_story.c tests/unit/test_timeline.c
 UNIT_TESTS += $(sort $(wildcard tests/unit/test_heuristic_*.c))
 ifneq ($(CALIBRATE_SRCS),)
 UNIT_TESTS += tests/unit/test_calibrate.c

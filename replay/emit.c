@@ -54,6 +54,23 @@ static int add_repetitions(struct spht_outputs *out, struct spht_row *row,
 	return 0;
 }
 
+static int add_timeline(struct spht_outputs *out, const struct spht_recording *rec,
+			const struct spht_timeline *t, const struct spht_row *row)
+{
+	if (spht_timeline_write(out->timeline.f, t, rec, row))
+		return -1;
+	if (out->report)
+		spht_text_timeline(out->report, t, out->timeline.path);
+	if (t->full)
+		fprintf(stderr,
+			"spht-replay: %s: THE TIMELINE IS CUT at %.9f s of the recording: %u "
+			"events "
+			"are all that it holds; --timeline-window=%.9f.. goes on\n",
+			out->timeline.path, (double)(t->end_ns - t->start) / 1e9, t->max_events,
+			(double)(t->end_ns - t->start) / 1e9);
+	return 0;
+}
+
 static int add_results(struct spht_outputs *out, const struct spht_recording *rec,
 		       const struct spht_run_options *opt, const struct spht_result *res,
 		       const char *vm)
@@ -72,6 +89,8 @@ static int add_results(struct spht_outputs *out, const struct spht_recording *re
 		if (out->report)
 			spht_text_result(out->report, rec, opt, &res[i]);
 		add_intervals(out, rec, opt, &res[i]);
+		if (opt->timeline && add_timeline(out, rec, opt->timeline, &row))
+			return -1;
 	}
 	return 0;
 }
@@ -91,6 +110,8 @@ int spht_outputs_run(struct spht_outputs *out, struct spht_recording *rec,
 		if (part.nr_specs > SPHT_SPECS_AT_ONCE)
 			part.nr_specs = SPHT_SPECS_AT_ONCE;
 		ret = spht_run(rec, &part, &res, err);
+		if (!ret && part.timeline)
+			ret = spht_timeline_finish(part.timeline, err);
 		if (!ret && add_results(out, rec, &part, res, vm)) {
 			spht_error_set(err, "out of memory");
 			ret = -1;
@@ -117,5 +138,6 @@ int spht_outputs_close(struct spht_outputs *out, bool keep)
 	int ret = spht_output_close(&out->csv, keep);
 
 	ret |= spht_output_close(&out->json, keep);
-	return ret | spht_output_close(&out->intervals, keep);
+	ret |= spht_output_close(&out->intervals, keep);
+	return ret | spht_output_close(&out->timeline, keep);
 }

@@ -10,10 +10,13 @@
  * mmu_lock, prefetch included.  What it decides it decides again when it installs.
  */
 
-static int team_init(struct spht_team *t, uint32_t nr)
+/* @first: the number of its first worker among all. */
+static int team_init(struct spht_team *t, uint32_t nr, uint32_t first)
 {
 	t->workers = calloc(nr, sizeof(*t->workers));
 	t->nr_workers = nr;
+	for (uint32_t i = 0; t->workers && i < nr; i++)
+		t->workers[i].number = first + i;
 	return t->workers ? 0 : -1;
 }
 
@@ -26,7 +29,7 @@ int spht_helper_init(struct spht_whatif *w)
 	if (!w->teams)
 		return -1;
 	for (uint32_t i = 0; i < w->nr_teams; i++)
-		if (team_init(&w->teams[i], per_vcpu ? 1 : w->c->helpers))
+		if (team_init(&w->teams[i], per_vcpu ? 1 : w->c->helpers, i))
 			return -1;
 	spht_request_init(w);
 	spht_tell_init(w);
@@ -153,12 +156,17 @@ uint8_t spht_helper_install(struct spht_whatif *w, const struct spht_request *q,
 
 static void finish_job(struct spht_whatif *w, struct spht_worker *k)
 {
+	uint8_t outcome = SPHT_OUTCOME_LATE;
+
 	k->work = SPHT_WORK_NONE;
 	w->working--;
 	k->free_ns = k->next_ns;
 	if (!k->job.dead)
-		spht_request_tell(w, &k->job, spht_helper_install(w, &k->job, k->next_ns),
-				  k->next_ns);
+		outcome = spht_helper_install(w, &k->job, k->next_ns);
+	if (w->c->timeline)
+		spht_tl_done(w, k, outcome == SPHT_OUTCOME_BUILT);
+	if (!k->job.dead)
+		spht_request_tell(w, &k->job, outcome, k->next_ns);
 }
 
 /* Why the request is not built; NULL: it is. */
@@ -207,9 +215,14 @@ static void start_job(struct spht_whatif *w, struct spht_team *t, struct spht_wo
 	if (r && !spht_bit(w->pages[r->page].queued, q->index) &&
 	    !spht_w_region_reaches(w, r, q->index, q->vpn))
 		spht_w_question(w, book, r->table, q->index);
-	if (may_watch(w, q, r) && spht_request_watch(w, t, q, r->table, start))
+	if (may_watch(w, q, r) && spht_request_watch(w, t, q, r->table, start)) {
+		if (w->timed)
+			spht_tl_read(w, k, q, start, true, NULL);
 		return;
+	}
 	refused = refusal(w, q, r);
+	if (w->timed)
+		spht_tl_read(w, k, q, start, false, refused);
 	if (refused) {
 		++*refused;
 		spht_request_tell(w, q, SPHT_OUTCOME_REFUSED, k->free_ns);
@@ -238,6 +251,9 @@ static void enter_lock(struct spht_whatif *w, struct spht_worker *k)
 	from = c->helper_lock_ns ? spht_lock_take(&w->lock, k->next_ns, hold) : k->next_ns;
 	book->helper_wait_ns += from - k->next_ns;
 	book->helper_busy_ns += from + hold - k->next_ns;
+	k->installs = 0;
+	if (w->timed)
+		spht_tl_install(w, k, from, from + hold, c->helper_lock_ns);
 	k->next_ns = from + hold;
 	k->work = SPHT_WORK_LOCKED;
 }
@@ -262,6 +278,8 @@ static void go_on(struct spht_whatif *w, struct spht_team *t, struct spht_worker
 		spht_request_take(w, t, first);
 		start_job(w, t, k, &q, now);
 		if (k->work != SPHT_WORK_PREPARE) {
+			if (w->timed)
+				spht_tl_keep(w, k, now, now + more, false);
 			k->free_ns = now + more;
 			batch++;
 			continue;
@@ -270,6 +288,9 @@ static void go_on(struct spht_whatif *w, struct spht_team *t, struct spht_worker
 		book = spht_w_book(w, q.outside);
 		book->helper_busy_ns -= k->next_ns - k->free_ns;
 		book->helper_busy_ns += now + more - k->free_ns;
+		k->installs = 0;
+		if (w->timed)
+			spht_tl_keep(w, k, now, now + more, true);
 		k->next_ns = now + more;
 		k->work = SPHT_WORK_LOCKED;
 		k->batch = batch;
@@ -346,8 +367,11 @@ void spht_helper_work(struct spht_whatif *w, uint64_t ns)
 		spht_real_until(w, ns);
 		return;
 	}
-	while ((k = next_worker(w, &t, &when)) && when <= ns)
+	while ((k = next_worker(w, &t, &when)) && when <= ns) {
 		run_worker(w, t, k, when);
+		if (w->timed)
+			spht_tl_worked(w, k, when);
+	}
 	w->idle = !k;
 	for (uint32_t i = 0; i < w->nr_teams; i++) {
 		spht_request_expire(w, &w->teams[i], ns);
@@ -364,8 +388,13 @@ void spht_helper_release(struct spht_whatif *w, uint64_t ns)
 			struct spht_worker *k = &w->teams[i].workers[n];
 
 			while (k->work == SPHT_WORK_LOCKED &&
-			       k->batch + 1 < w->c->costs->helper_batch && k->next_ns > ns)
-				run_worker(w, &w->teams[i], k, k->next_ns);
+			       k->batch + 1 < w->c->costs->helper_batch && k->next_ns > ns) {
+				uint64_t when = k->next_ns;
+
+				run_worker(w, &w->teams[i], k, when);
+				if (w->timed)
+					spht_tl_worked(w, k, when);
+			}
 		}
 	}
 }
@@ -388,6 +417,8 @@ void spht_helper_demand(struct spht_whatif *w, uint32_t page, unsigned int index
 			k->job.dead = true;
 			spht_w_book(w, k->job.outside)->built++;
 			spht_w_book(w, k->job.outside)->used_late++;
+			if (w->timed)
+				spht_tl_overtaken(w, &k->job);
 			spht_request_tell(w, &k->job, SPHT_OUTCOME_LATE, w->now_ns);
 		}
 	}

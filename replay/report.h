@@ -85,6 +85,15 @@ void spht_text_story(FILE *out, const struct spht_recording *recording,
 void spht_text_looks(FILE *out, const struct spht_recording *recording,
 		     const struct spht_run_options *options, const struct spht_result *results,
 		     bool other);
+/*
+ * A trace of Chrome's trace event format, as ui.perfetto.dev and chrome://tracing open it, of
+ * a finished timeline of @recording.  @row: of the run, for its provenance.  Errors
+ * show in ferror(@out); -1: memory.
+ */
+int spht_timeline_write(FILE *out, const struct spht_timeline *timeline,
+			const struct spht_recording *recording, const struct spht_row *row);
+/* What is in it, for people, in one line. */
+void spht_text_timeline(FILE *out, const struct spht_timeline *timeline, const char *path);
 /* And the fidelity of each interval, a line each of at most 100 columns. */
 void spht_text_phases(FILE *out, const struct spht_recording *recording);
 

@@ -131,7 +131,8 @@ __attribute__((noinline)) static void queue_it(struct spht_whatif *w, const stru
 				   .page = r ? r->page : SPHT_NO_ID,
 				   .index = (uint16_t)index,
 				   .outside = w->outside,
-				   .watch = watch};
+				   .watch = watch,
+				   .ticket = w->timed ? spht_tl_ask(w) : 0};
 	w->idle = false;
 	if (r)
 		spht_bit_set(w->pages[r->page].queued, index);
@@ -327,6 +328,8 @@ void spht_request_demand(struct spht_whatif *w, uint32_t page, unsigned int inde
 			unwatch(w, t, q, w->now_ns);
 		}
 		spht_w_book(w, q->outside)->cancelled_demand++;
+		if (w->timed)
+			spht_tl_overtaken(w, q);
 		spht_request_tell(w, q, SPHT_OUTCOME_LATE, w->now_ns);
 		return;
 	}

@@ -14,6 +14,7 @@ struct job {
 	struct spht_account *account;
 	struct spht_part *parts;
 	struct spht_look *look;
+	struct spht_timeline *timeline;
 	enum spht_world world;
 	double scale;
 	enum spht_rules rules;
@@ -161,6 +162,7 @@ static void open_job(void *arg, size_t i)
 		.parts = j->parts,
 		.look_at = v->options->look_at,
 		.look = j->look,
+		.timeline = j->timeline,
 	};
 	j->whatif = spht_whatif_open(&j->config, j->account, &j->err);
 	j->ret = j->whatif ? 0 : -1;
@@ -431,13 +433,15 @@ int spht_run(struct spht_recording *recording, const struct spht_run_options *op
 		res[i].spec = &opt->specs[i / opt->nr_scales];
 		res[i].scale = opt->scales[i % opt->nr_scales];
 		for (unsigned int w = 0; w < SPHT_WORLD_NR; w++)
-			jobs[n++] = (struct job){.spec = res[i].spec,
-						 .account = &res[i].world[w],
-						 .parts = w == opt->knowledge ? res[i].parts : NULL,
-						 .look = res[i].look ? &res[i].look[w] : NULL,
-						 .world = w,
-						 .scale = res[i].scale,
-						 .rules = opt->rules};
+			jobs[n++] =
+				(struct job){.spec = res[i].spec,
+					     .account = &res[i].world[w],
+					     .parts = w == opt->knowledge ? res[i].parts : NULL,
+					     .look = res[i].look ? &res[i].look[w] : NULL,
+					     .timeline = w == opt->knowledge ? opt->timeline : NULL,
+					     .world = w,
+					     .scale = res[i].scale,
+					     .rules = opt->rules};
 		res[i].counterfactual = spht_run_counterfactual(recording, opt);
 		for (unsigned int w = 0; w < SPHT_WORLD_NR && res[i].counterfactual; w++)
 			jobs[n++] = (struct job){.spec = &none,

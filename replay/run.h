@@ -29,6 +29,7 @@ struct spht_run_options {
 	struct spht_costs costs;
 	const struct spht_look_at *look_at; /* NULL: nothing */
 	const struct spht_real_plan *real; /* NULL: the virtual clock alone */
+	struct spht_timeline *timeline; /* of the only row's run in world @knowledge; NULL: none */
 };
 
 /* What the real clock measured once. */

@@ -13,10 +13,12 @@
 #include "replay/calibrate.h"
 #include "replay/choose.h"
 #include "replay/emit.h"
+#include "replay/model-options.h"
 #include "replay/reading.h"
 #include "replay/real-options.h"
 #include "replay/report.h"
 #include "replay/status.h"
+#include "replay/timeline-options.h"
 #include "replay/usage.h"
 #include "version.h"
 
@@ -34,8 +36,8 @@ struct args {
 	int32_t vm_tids[MAX_VM_THREADS];
 	size_t nr_vm;
 	struct spht_room room;
-	uint32_t mmu_pages; /* 0: auto */
-	enum spht_snap_mode snaps;
+	struct spht_model_options model;
+	struct spht_timeline_options timeline;
 	bool partial, timing, quiet, list;
 };
 
@@ -49,17 +51,6 @@ __attribute__((format(printf, 1, 2))) static int usage_error(const char *fmt, ..
 	va_end(ap);
 	fputs("; see spht-replay --help\n", stderr);
 	return EXIT_USAGE;
-}
-
-static bool parse_uint(const char *s, unsigned long max, unsigned long *out)
-{
-	char *end;
-
-	if (*s < '0' || *s > '9')
-		return false;
-	errno = 0;
-	*out = strtoul(s, &end, 10);
-	return !*end && !errno && *out <= max;
 }
 
 static int parse_vm(struct args *a, const char *s)
@@ -107,11 +98,6 @@ enum {
 	OPT_LIST,
 	OPT_CSV,
 	OPT_JSON,
-	OPT_KNOWLEDGE,
-	OPT_LEGALITY,
-	OPT_HELPER_PREFETCH,
-	OPT_WINDOW,
-	OPT_MMU_PAGES,
 	OPT_COSTS,
 	OPT_SCALE,
 	OPT_CLOCK,
@@ -120,11 +106,6 @@ enum {
 	OPT_WARMUP_RUNS,
 	OPT_CPUS,
 	OPT_SMT,
-	OPT_HELPERS,
-	OPT_CURVE,
-	OPT_KVM,
-	OPT_BYPASS,
-	OPT_RULES,
 	OPT_VM,
 	OPT_PARTIAL,
 	OPT_EXPLAIN,
@@ -138,7 +119,8 @@ enum {
 	OPT_CALIBRATE,
 	OPT_INTERVAL,
 	OPT_INTERVALS,
-	OPT_SNAPSHOTS,
+	OPT_TIMELINE,
+	OPT_TIMELINE_WINDOW,
 	OPT_HELP,
 	OPT_VERSION,
 };
@@ -149,11 +131,11 @@ static const struct option options[] = {
 	{"csv", required_argument, NULL, OPT_CSV},
 	{"json", required_argument, NULL, OPT_JSON},
 	{"jobs", required_argument, NULL, 'j'},
-	{"knowledge", required_argument, NULL, OPT_KNOWLEDGE},
-	{"legality", required_argument, NULL, OPT_LEGALITY},
-	{"helper-prefetch", required_argument, NULL, OPT_HELPER_PREFETCH},
-	{"prefetch-window", required_argument, NULL, OPT_WINDOW},
-	{"mmu-pages", required_argument, NULL, OPT_MMU_PAGES},
+	{"knowledge", required_argument, NULL, SPHT_OPT_KNOWLEDGE},
+	{"legality", required_argument, NULL, SPHT_OPT_LEGALITY},
+	{"helper-prefetch", required_argument, NULL, SPHT_OPT_HELPER_PREFETCH},
+	{"prefetch-window", required_argument, NULL, SPHT_OPT_WINDOW},
+	{"mmu-pages", required_argument, NULL, SPHT_OPT_MMU_PAGES},
 	{"costs", required_argument, NULL, OPT_COSTS},
 	{"guest-time-scale", required_argument, NULL, OPT_SCALE},
 	{"clock", required_argument, NULL, OPT_CLOCK},
@@ -162,11 +144,11 @@ static const struct option options[] = {
 	{"warmup-runs", required_argument, NULL, OPT_WARMUP_RUNS},
 	{"cpus", required_argument, NULL, OPT_CPUS},
 	{"smt", no_argument, NULL, OPT_SMT},
-	{"helpers", required_argument, NULL, OPT_HELPERS},
-	{"curve", required_argument, NULL, OPT_CURVE},
-	{"bypass-guest-pf", required_argument, NULL, OPT_BYPASS},
-	{"rules", required_argument, NULL, OPT_RULES},
-	{"kvm", required_argument, NULL, OPT_KVM},
+	{"helpers", required_argument, NULL, SPHT_OPT_HELPERS},
+	{"curve", required_argument, NULL, SPHT_OPT_CURVE},
+	{"bypass-guest-pf", required_argument, NULL, SPHT_OPT_BYPASS},
+	{"rules", required_argument, NULL, SPHT_OPT_RULES},
+	{"kvm", required_argument, NULL, SPHT_OPT_KVM},
 	{"vm", required_argument, NULL, OPT_VM},
 	{"partial", no_argument, NULL, OPT_PARTIAL},
 	{"explain", optional_argument, NULL, OPT_EXPLAIN},
@@ -180,7 +162,9 @@ static const struct option options[] = {
 	{"calibrate", optional_argument, NULL, OPT_CALIBRATE},
 	{"interval", required_argument, NULL, OPT_INTERVAL},
 	{"intervals", required_argument, NULL, OPT_INTERVALS},
-	{"snapshots", required_argument, NULL, OPT_SNAPSHOTS},
+	{"timeline", required_argument, NULL, OPT_TIMELINE},
+	{"timeline-window", required_argument, NULL, OPT_TIMELINE_WINDOW},
+	{"snapshots", required_argument, NULL, SPHT_OPT_SNAPSHOTS},
 	{"help", no_argument, NULL, OPT_HELP},
 	{"version", no_argument, NULL, OPT_VERSION},
 	{NULL, 0, NULL, 0},
@@ -242,96 +226,25 @@ static int check_clock(struct args *a)
 	return ret ? EXIT_INPUT : 0;
 }
 
-/* Options of the model.  Returns 0 or an exit status. */
-static int model_option(struct args *a, int opt, const char *arg)
+/* Options of the model, of the clock, and of what is shown.  Returns 0 or an exit status. */
+static int other_option(struct args *a, int opt, const char *arg)
 {
-	unsigned long v;
+	struct spht_error err;
 
-	switch (opt) {
-	case OPT_KNOWLEDGE:
-		for (unsigned int w = 0; w < SPHT_WORLD_NR; w++) {
-			if (strcmp(arg, spht_world_name(w)))
-				continue;
-			a->run.knowledge = w;
-			return 0;
-		}
-		return usage_error("--knowledge=%s: expected strict, inferred or optimistic", arg);
-	case OPT_LEGALITY:
-		a->run.legality = SPHT_LEGAL_PRESENT;
-		if (!strcmp(arg, "present"))
-			return 0;
-		a->run.legality = SPHT_LEGAL_ACCESSED;
-		if (!strcmp(arg, "accessed"))
-			return 0;
-		return usage_error("--legality=%s: expected accessed or present", arg);
-	case OPT_HELPER_PREFETCH:
-		if (!parse_uint(arg, 1, &v))
-			return usage_error("--helper-prefetch=%s: expected 0 or 1", arg);
-		a->run.helper_prefetch = v;
+	if (opt >= SPHT_OPT_KNOWLEDGE && opt < SPHT_OPT_MODEL_END)
+		return spht_model_option(&a->run, &a->model, opt, arg, &err)
+			       ? usage_error("%s", err.text)
+			       : 0;
+	if (opt == OPT_TIMELINE) {
+		a->timeline.file = arg;
 		return 0;
-	case OPT_WINDOW:
-		a->run.window = 0;
-		if (!strcmp(arg, "auto"))
-			return 0;
-		if (!parse_uint(arg, 64, &v) || (v != 1 && v != 8 && v != 16 && v != 32 && v != 64))
-			return usage_error(
-				"--prefetch-window=%s: expected auto, 1, 8, 16, 32 or 64", arg);
-		a->run.window = (unsigned int)v;
-		return 0;
-	case OPT_MMU_PAGES:
-		a->mmu_pages = 0;
-		if (!strcmp(arg, "auto"))
-			return 0;
-		if (!parse_uint(arg, INT32_MAX, &v) || v < SPHT_MIN_MMU_PAGES)
-			return usage_error("--mmu-pages=%s: expected auto or a number from %u to "
-					   "2147483647",
-					   arg, SPHT_MIN_MMU_PAGES);
-		a->mmu_pages = (uint32_t)v;
-		return 0;
-	case OPT_SNAPSHOTS:
-		for (v = 0; v < SPHT_SNAP_MODES; v++)
-			if (!strcmp(arg, spht_snap_mode_name(v)))
-				break;
-		a->snaps = v;
-		return v < SPHT_SNAP_MODES
-			       ? 0
-			       : usage_error("--snapshots=%s: expected use, ignore or score", arg);
-	case OPT_HELPERS:
-		a->run.helpers = SPHT_HELPERS_PER_VCPU;
-		if (!strcmp(arg, "vcpu"))
-			return 0;
-		if (!parse_uint(arg, 64, &v) || !v)
-			return usage_error("--helpers=%s: expected vcpu or 1..64", arg);
-		a->run.helpers = (unsigned int)v;
-		return 0;
-	case OPT_CURVE:
-		a->run.curve = true;
-		return strcmp(arg, "latency") ? usage_error("--curve=%s: expected latency", arg)
-					      : 0;
-	case OPT_KVM:
-		a->run.kvm = spht_kvm_find(arg);
-		return a->run.kvm || !strcmp(arg, "auto")
-			       ? 0
-			       : usage_error("--kvm=%s: expected auto, %s", arg, spht_kvm_names());
-	case OPT_RULES:
-		for (v = 0; v < SPHT_RULES_NR; v++)
-			if (!strcmp(arg, spht_rules_name(v)))
-				break;
-		a->run.rules = v;
-		return v < SPHT_RULES_NR
-			       ? 0
-			       : usage_error("--rules=%s: expected naive, validity, lifetime, "
-					     "prefetch or all",
-					     arg);
-	case OPT_BYPASS:
-		if (!parse_uint(arg, 1, &v))
-			return usage_error("--bypass-guest-pf=%s: expected 0 or 1", arg);
-		a->run.bypass_guest_pf = v;
-		return 0;
-	default:
-		return opt >= OPT_CLOCK && opt <= OPT_SMT ? clock_option(a, opt, arg)
-							  : reading_option(a, opt, arg);
 	}
+	if (opt == OPT_TIMELINE_WINDOW)
+		return spht_tl_window_parse(&a->timeline.window, arg, &err)
+			       ? usage_error("%s", err.text)
+			       : 0;
+	return opt >= OPT_CLOCK && opt <= OPT_SMT ? clock_option(a, opt, arg)
+						  : reading_option(a, opt, arg);
 }
 
 static int one_option(struct args *a, int opt, const char *arg)
@@ -352,12 +265,12 @@ static int one_option(struct args *a, int opt, const char *arg)
 		a->json = arg;
 		return 0;
 	case 'j':
-		if (!parse_uint(arg, 1024, &v) || !v)
+		if (!spht_parse_uint(arg, 1024, &v) || !v)
 			return usage_error("-j %s: expected 1..1024", arg);
 		a->run.jobs = (unsigned int)v;
 		return 0;
 	case OPT_MEMORY:
-		if (!parse_uint(arg, MAX_MEMORY_MIB, &v))
+		if (!spht_parse_uint(arg, MAX_MEMORY_MIB, &v))
 			return usage_error("--memory=%s: expected MiB, 0 to %u", arg,
 					   MAX_MEMORY_MIB);
 		a->room.memory = (size_t)v << 20;
@@ -394,19 +307,19 @@ static int one_option(struct args *a, int opt, const char *arg)
 		fputs("spht-replay: see spht-replay --help\n", stderr);
 		return EXIT_USAGE;
 	default:
-		return model_option(a, opt, arg);
+		return other_option(a, opt, arg);
 	}
 }
 
 /* Outputs are files of their own, at most one of them stdout. */
 static int check_outputs(const struct args *a, int argc, char **argv)
 {
-	const char *const name[] = {"--csv", "--json", "--intervals"};
-	const char *const path[] = {a->csv, a->json, a->reading.intervals};
+	const char *const name[] = {"--csv", "--json", "--intervals", "--timeline"};
+	const char *const path[] = {a->csv, a->json, a->reading.intervals, a->timeline.file};
 	bool report = !a->quiet;
 	struct spht_error err;
 
-	for (unsigned int i = 0; i < 3; i++) {
+	for (unsigned int i = 0; i < 4; i++) {
 		if (!path[i])
 			continue;
 		report = report && strcmp(path[i], "-");
@@ -468,12 +381,11 @@ static int parse_args(struct args *a, int argc, char **argv)
 		return ret;
 	if (optind == argc)
 		return usage_error("which FILE.spht?");
-	if (a->run.kvm && !a->run.kvm->prefetches && a->run.window > 1)
-		return usage_error("--kvm=%s did not prefetch: not with --prefetch-window=%u",
-				   a->run.kvm->name, a->run.window);
-	if (a->run.kvm && !a->run.kvm->prefetches)
-		a->run.window = 1;
+	if (spht_model_check(&a->run, &err))
+		return usage_error("%s", err.text);
 	ret = check_outputs(a, argc, argv);
+	if (!ret && spht_timeline_check(&a->timeline, &a->run, a->clock.real, argc - optind, &err))
+		return usage_error("%s", err.text);
 	return ret ? ret : check_clock(a);
 }
 
@@ -512,8 +424,8 @@ static int load_one(const struct args *a, const char *path, struct spht_recordin
 	struct spht_load_options load = {
 		.partial = a->partial,
 		.window = a->run.window,
-		.mmu_pages = a->mmu_pages,
-		.snaps = a->snaps,
+		.mmu_pages = a->model.mmu_pages,
+		.snaps = a->model.snaps,
 		.vm = a->vm_tids,
 		.nr_vm = a->nr_vm,
 		.roi = a->reading.roi,
@@ -543,6 +455,7 @@ static int load_one(const struct args *a, const char *path, struct spht_recordin
 
 static int replay_one(struct args *a, const char *path, struct spht_outputs *out)
 {
+	struct spht_timeline timeline = {0};
 	struct spht_telling telling;
 	struct spht_recording rec;
 	struct spht_error err;
@@ -550,7 +463,9 @@ static int replay_one(struct args *a, const char *path, struct spht_outputs *out
 
 	if (load_one(a, path, &rec, &telling))
 		goto out_telling;
-	if (spht_clock_suits(&a->run, &rec, &err)) {
+	a->run.timeline = a->timeline.file ? &timeline : NULL;
+	if (spht_clock_suits(&a->run, &rec, &err) ||
+	    (a->timeline.file && spht_timeline_begin(&timeline, &a->timeline, &rec, &err))) {
 		fprintf(stderr, "spht-replay: %s: %s\n", path, err.text);
 		spht_recording_close(&rec);
 		goto out_telling;
@@ -573,6 +488,7 @@ static int replay_one(struct args *a, const char *path, struct spht_outputs *out
 	} else {
 		ret = rec.complete ? EXIT_OK : EXIT_PARTIAL;
 	}
+	spht_timeline_close(&timeline);
 	spht_recording_close(&rec);
 out_telling:
 	spht_telling_close(&telling);
@@ -599,7 +515,7 @@ static void print_timing(double start)
 static int replay_all(struct args *a, int argc, char **argv, struct spht_outputs *out)
 {
 	bool to_stdout = out->csv.f == stdout || out->json.f == stdout ||
-			 out->intervals.f == stdout;
+			 out->intervals.f == stdout || out->timeline.f == stdout;
 	int ret = EXIT_OK;
 
 	out->report = a->quiet || to_stdout ? NULL : stdout;
@@ -635,7 +551,8 @@ int main(int argc, char **argv)
 		return ret;
 	if ((a.csv && spht_output_open(&out.csv, a.csv)) ||
 	    (a.json && spht_output_open(&out.json, a.json)) ||
-	    (a.reading.intervals && spht_output_open(&out.intervals, a.reading.intervals))) {
+	    (a.reading.intervals && spht_output_open(&out.intervals, a.reading.intervals)) ||
+	    (a.timeline.file && spht_output_open(&out.timeline, a.timeline.file))) {
 		spht_outputs_close(&out, false);
 		return EXIT_INPUT;
 	}

@@ -199,6 +199,11 @@ static void meet_helper(struct spht_whatif *w, const struct spht_step *s, bool h
 			book->used_late++;
 		else
 			book->used_weak++;
+		if (w->timed)
+			spht_tl_met(w, s->page, s->index,
+				    !have             ? SPHT_TL_UNREACHED
+				    : !is_ready(w, s) ? SPHT_TL_LATE
+						      : SPHT_TL_WEAK);
 	}
 	spht_w_disown(p, s->index);
 	spht_helper_demand(w, s->page, s->index);
@@ -211,6 +216,9 @@ static void use_entry(struct spht_whatif *w, const struct spht_step *s)
 	struct spht_account *here = spht_w_book(w, w->outside), *book = spht_w_book(w, before);
 	struct spht_wpage *p = &w->pages[s->page];
 
+	if (w->timed)
+		spht_tl_met(w, s->page, s->index,
+			    spht_bit(p->helper, s->index) ? SPHT_TL_DIRECT : SPHT_TL_SIDE);
 	if (spht_bit(p->helper, s->index)) {
 		/* Another vCPU's clock may be behind the one that the entry was built by. */
 		uint64_t ready = p->ready_ns[s->index];

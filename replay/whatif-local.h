@@ -10,7 +10,8 @@
  * Inside of a what-if: whatif.c (the run and its clocks), whatif-world.c (what
  * happens whatever the helper does), whatif-fault.c (exits that may be avoided),
  * whatif-tell.c (what the heuristic learns), whatif-time.c (what takes time),
- * whatif-look.c (one entry's story), request.c (what the helpers are asked for),
+ * whatif-look.c (one entry's story), whatif-timeline.c (a window on all of it),
+ * request.c (what the helpers are asked for),
  * helper.c (the other cores), real*.c (the helper as a thread, on the real clock).
  */
 
@@ -57,6 +58,7 @@ struct spht_request {
 	bool awake; /* a helper that looks for it takes it up: nobody needs to be woken */
 	/* watched: */
 	uint32_t table; /* of the guest's entry */
+	uint32_t ticket; /* spht_timeline_ask(); 0: not on a timeline */
 	uint64_t until_ns; /* when the helper gives up */
 	uint64_t looks; /* of the team's, when it began */
 };
@@ -78,6 +80,8 @@ struct spht_worker {
 	uint64_t next_ns; /* when what it does now is over */
 	uint64_t free_ns; /* when it was done last */
 	uint64_t batch; /* builds under the present hold of mmu_lock */
+	uint32_t number; /* among all */
+	uint32_t installs; /* the slice in which it sets the entry, + 1; 0: none */
 };
 
 /* Helpers that share a queue: all of them, or the one of a vCPU. */
@@ -116,6 +120,7 @@ struct spht_whatif {
 	struct spht_account rest; /* of what is outside of it */
 	bool outside; /* so is the current step */
 	struct spht_parts parts; /* @acc by interval */
+	bool timed; /* the current step, and what follows until the next, is on the timeline */
 	unsigned int look_bits; /* the entry that is looked at, as it was last seen */
 	uint64_t look_ns; /* the current step's exit, the recording's clock */
 	struct spht_mmu mmu;
@@ -586,5 +591,7 @@ uint8_t spht_helper_install(struct spht_whatif *w, const struct spht_request *q,
 void spht_helper_grant(struct spht_whatif *w, const struct spht_step *s);
 void spht_helper_end(struct spht_whatif *w);
 void spht_helper_close(struct spht_whatif *w);
+
+#include "replay/whatif-timeline.h"
 
 #endif

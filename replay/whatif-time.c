@@ -51,8 +51,9 @@ void spht_w_come_to(struct spht_whatif *w, const struct spht_step *s)
 {
 	struct spht_wvcpu *v = &w->vcpus[s->vcpu];
 	struct spht_account *book = spht_w_book(w, w->outside);
-	uint64_t ns = spht_w_scaled(w, s->gap_ns) +
-		      exit_cost(w, s->other_ns, s->other_exits * w->c->costs->other_exit_ns);
+	uint64_t guest = spht_w_scaled(w, s->gap_ns);
+	uint64_t others = exit_cost(w, s->other_ns, s->other_exits * w->c->costs->other_exit_ns);
+	uint64_t ns = guest + others;
 
 	/* vCPUs start together, as far as the recording says. */
 	if (!v->started)
@@ -74,6 +75,8 @@ void spht_w_come_to(struct spht_whatif *w, const struct spht_step *s)
 	book->helped_ns += ns;
 	w->now_ns = v->now_ns;
 	w->vcpu = s->vcpu;
+	if (w->timed)
+		spht_tl_come_to(w, s, guest, others);
 }
 
 /* How long the exit holds mmu_lock: faults that reach FNAME(fetch), and emulated stores. */
@@ -98,6 +101,8 @@ void spht_w_take_lock(struct spht_whatif *w, const struct spht_step *s)
 	from = spht_lock_take(&w->lock, want, hold);
 	spht_w_book(w, w->outside)->lock_wait_ns += from - want;
 	w->waited_ns = from - want;
+	if (w->timed)
+		spht_tl_serve(w, want, from, hold);
 }
 
 /* The same exit without a helper: other vCPUs hold the lock there too. */
@@ -130,4 +135,6 @@ void spht_w_leave(struct spht_whatif *w, const struct spht_step *s, bool avoided
 		book->f_base_ns += cost + wait;
 	if (s->flags & SPHT_STEP_BYPASS)
 		book->bypassed++;
+	if (w->timed)
+		spht_tl_leave(w, s, avoided, helped);
 }

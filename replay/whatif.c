@@ -39,7 +39,11 @@ static void run_step(struct spht_whatif *w, const struct spht_step *s, uint32_t 
 		spht_w_advance(w, step - 1);
 	if (w->c->look)
 		spht_w_look_step(w, s, step);
+	if (w->c->timeline)
+		spht_tl_step(w, s);
 	if (s->flags & SPHT_STEP_LOSS) {
+		if (w->timed)
+			spht_tl_loss(w);
 		lose(w, s->t_exit);
 		return;
 	}

@@ -13,6 +13,7 @@
 #include "replay/phase.h"
 #include "replay/housekeeping.h"
 #include "replay/real.h"
+#include "replay/timeline.h"
 
 /*
  * A what-if: the recording's exogenous events replayed against an MMU of its
@@ -76,6 +77,8 @@ struct spht_whatif_config {
 	/* An entry, and where what this run does with it is told (zeroed); NULL: not wanted. */
 	const struct spht_look_at *look_at;
 	struct spht_look *look;
+	/* On the virtual clock by all rules: what is filled in (spht_timeline_init()); NULL: none. */
+	struct spht_timeline *timeline;
 };
 
 struct spht_whatif;

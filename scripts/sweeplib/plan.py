@@ -24,7 +24,8 @@ FLAGS = {"partial", "verify"}
 # again, and a machine has one pair of cores to measure on.
 REFUSED = {"calibrate", "clock", "cpus", "csv", "curve", "explain", "help", "heuristic",
            "interval", "intervals", "jobs", "json", "list-configurations", "list-misses", "memory",
-           "pace", "quiet", "repetitions", "smt", "timing", "version", "warmup-runs"}
+           "pace", "quiet", "repetitions", "smt", "timeline", "timeline-window", "timing", "version",
+           "warmup-runs"}
 KEYS = {"note", "traces", "heuristics", "options", "shard"}
 DEFAULT_SHARD = 16
 MAX_SHARD = 10000

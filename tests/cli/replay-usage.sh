@@ -122,7 +122,7 @@ check "  without a word on stderr" test ! -s err1
 has "--help begins with the usage" help '^usage: spht-replay --heuristic=NAME'
 for option in --heuristic= --csv= --json= --jobs= --knowledge= --legality= --helper-prefetch= \
 	--prefetch-window= --costs= --guest-time-scale= --clock= --pace= --repetitions= --warmup-runs= --cpus= --smt --helpers= --curve= --kvm= \
-	--bypass-guest-pf= --rules= --vm= --roi= --warmup= --interval= --intervals= --partial --explain --explain= --list-misses \
+	--bypass-guest-pf= --rules= --vm= --roi= --warmup= --interval= --intervals= --timeline= --timeline-window= --partial --explain --explain= --list-misses \
 	--timing --quiet --help --version; do
 	has "--help tells of $option" help "^ .*$option"
 done

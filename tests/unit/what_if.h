@@ -47,6 +47,7 @@ struct whatif {
 	struct spht_part *parts; /* what counts in each, NULL: none */
 	const struct spht_look_at *look_at; /* an entry, and */
 	struct spht_look *look; /* what the run does with it, NULL: nobody looks */
+	struct spht_timeline *timeline; /* to be filled in, NULL: none */
 	const struct spht_real_plan *pace; /* of guest time, NULL: as recorded */
 	struct spht_real_run *real; /* of the real clock, NULL: the virtual one */
 };
@@ -107,6 +108,7 @@ static inline struct spht_account run_spec(const struct whatif *w, const struct 
 		.parts = w->parts,
 		.look_at = w->look_at,
 		.look = w->look,
+		.timeline = w->timeline,
 	};
 	bool is_none = !strcmp(spec->h->name, "none") && !w->counterfactual;
 	struct spht_whatif *what_if;
