@@ -17,6 +17,21 @@ static void add_intervals(struct spht_outputs *out, const struct spht_recording 
 	}
 }
 
+static void add_histograms(struct spht_outputs *out, const struct spht_recording *rec,
+			   const struct spht_run_options *opt, const struct spht_result *res,
+			   const char *vm)
+{
+	static struct spht_row row;
+
+	for (unsigned int i = 0; out->histograms.f && i < spht_row_bins(rec, opt, res); i++) {
+		spht_row_fill_bin(&row, rec, opt, res, vm, i);
+		if (!out->histograms_started)
+			spht_csv_header(out->histograms.f, &row);
+		out->histograms_started = true;
+		spht_csv_row(out->histograms.f, &row);
+	}
+}
+
 /* The row that was filled in, of @res; @rep: of which repetition on the real clock. */
 static int add_row(struct spht_outputs *out, const struct spht_row *row,
 		   const struct spht_recording *rec, const struct spht_run_options *opt,
@@ -72,6 +87,7 @@ static int add_results(struct spht_outputs *out, const struct spht_recording *re
 		if (out->report)
 			spht_text_result(out->report, rec, opt, &res[i]);
 		add_intervals(out, rec, opt, &res[i]);
+		add_histograms(out, rec, opt, &res[i], vm ? vm : "");
 	}
 	return 0;
 }
@@ -117,5 +133,6 @@ int spht_outputs_close(struct spht_outputs *out, bool keep)
 	int ret = spht_output_close(&out->csv, keep);
 
 	ret |= spht_output_close(&out->json, keep);
-	return ret | spht_output_close(&out->intervals, keep);
+	ret |= spht_output_close(&out->intervals, keep);
+	return ret | spht_output_close(&out->histograms, keep);
 }

@@ -56,6 +56,8 @@ const char spht_replay_usage[] =
 	"  --interval=SECONDS                length of intervals for --explain, --intervals and\n"
 	"                                    --json (default 60)\n"
 	"  --intervals=FILE                  one row per heuristic, scale and interval\n"
+	"  --histograms=FILE                 slack of uses and, with --curve, that curve: one\n"
+	"                                    row per heuristic, scale and bin\n"
 	"  --snapshots=use|ignore|score      of guest tables, where they were recorded: believe\n"
 	"                                    them (default), or not; or infer without them and\n"
 	"                                    score that against them\n"
