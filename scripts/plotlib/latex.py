@@ -131,7 +131,7 @@ def table(tables, options):
             body.append(" & ".join(cells) + r" \\")
     notes = [f"{c} is empty for {', '.join(dict.fromkeys(of))}" for c, of in empties.items()]
     notes += ["dagger: bounds crossed"] * crossed + compare.cautions(rows)
-    return "\n".join(["% " + line for line in [compare.provenance(rows), *notes,
+    return "\n".join(["% " + line.replace("\u00a0", " ") for line in [compare.provenance(rows), *notes,
                                                 "Needs booktabs."]]
                      + [rf"\begin{{tabular}}{{{''.join(spec_of(c, rows) for c in columns)}}}",
                         r"\toprule", " & ".join(head_of(c) for c in columns) + r" \\", *body,

@@ -55,9 +55,8 @@ def run(text, folder):
     except subprocess.TimeoutExpired:
         raise Problem(f"gnuplot took more than {SECONDS} s; draw fewer rows (--only)") from None
     said = done.stderr.decode(errors="replace").strip()
-    wrong = [line for line in said.splitlines() if "line " in line and "figure.gp" in line]
-    if done.returncode or wrong:
-        lines = wrong or said.splitlines() or ["no message"]
+    if done.returncode:
+        lines = said.splitlines() or ["no message"]
         raise Problem(f"gnuplot failed (exit status {done.returncode}): {lines[-1].strip()}")
 
 

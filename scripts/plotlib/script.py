@@ -54,9 +54,9 @@ def wrap(text, width):
 
 TEX = {"\\": r"\textbackslash{}", "~": r"\textasciitilde{}", "^": r"\textasciicircum{}",
        "×": r"$\times$", "–": "--", "µ": r"$\mu$", "−": "$-$", "|": r"\textbar{}",
-       "<": r"\textless{}", ">": r"\textgreater{}", '"': r"\textquotedbl{}", "≥": r"$\geq$",
+       "<": r"\textless{}", ">": r"\textgreater{}", '"': "{''}", "≥": r"$\geq$",
        "†": r"$\dagger$", "\u00a0": "~", "[": r"\lbrack{}", "]": r"\rbrack{}",
-       "-": "{-}", "'": "{'}", "`": r"\textasciigrave{}"}
+       "-": "{-}", "'": "{'}", "`": "{`}"}
 
 
 def tex(text):
@@ -214,7 +214,8 @@ class Canvas:
 
     def finish(self, sentences, drawn):
         """Ends the figure: below it these sentences, if the caption is to be drawn."""
-        caption = self.caption = " ".join(f"{s.rstrip('.')}." for s in sentences)
+        caption = " ".join(f"{s.rstrip('.')}." for s in sentences)
+        self.caption = caption.replace("\u00a0", " ")
         if drawn:
             lines = wrap(caption, self.width - 6)
             top = self.room(len(lines) * LINE + 4)
