@@ -17,6 +17,21 @@ static void add_intervals(struct spht_outputs *out, const struct spht_recording 
 	}
 }
 
+static void add_histograms(struct spht_outputs *out, const struct spht_recording *rec,
+			   const struct spht_run_options *opt, const struct spht_result *res,
+			   const char *vm)
+{
+	static struct spht_row row;
+
+	for (unsigned int i = 0; out->histograms.f && i < spht_row_bins(rec, opt, res); i++) {
+		spht_row_fill_bin(&row, rec, opt, res, vm, i);
+		if (!out->histograms_started)
+			spht_csv_header(out->histograms.f, &row);
+		out->histograms_started = true;
+		spht_csv_row(out->histograms.f, &row);
+	}
+}
+
 /* The row that was filled in, of @res; @rep: of which repetition on the real clock. */
 static int add_row(struct spht_outputs *out, const struct spht_row *row,
 		   const struct spht_recording *rec, const struct spht_run_options *opt,
@@ -64,8 +79,7 @@ static int add_timeline(struct spht_outputs *out, const struct spht_recording *r
 	if (t->full)
 		fprintf(stderr,
 			"spht-replay: %s: THE TIMELINE IS CUT at %.9f s of the recording: %u "
-			"events "
-			"are all that it holds; --timeline-window=%.9f.. goes on\n",
+			"events are all that it holds; --timeline-window=%.9f.. goes on\n",
 			out->timeline.path, (double)(t->end_ns - t->start) / 1e9, t->max_events,
 			(double)(t->end_ns - t->start) / 1e9);
 	return 0;
@@ -89,6 +103,7 @@ static int add_results(struct spht_outputs *out, const struct spht_recording *re
 		if (out->report)
 			spht_text_result(out->report, rec, opt, &res[i]);
 		add_intervals(out, rec, opt, &res[i]);
+		add_histograms(out, rec, opt, &res[i], vm ? vm : "");
 		if (opt->timeline && add_timeline(out, rec, opt->timeline, &row))
 			return -1;
 	}
@@ -139,5 +154,6 @@ int spht_outputs_close(struct spht_outputs *out, bool keep)
 
 	ret |= spht_output_close(&out->json, keep);
 	ret |= spht_output_close(&out->intervals, keep);
-	return ret | spht_output_close(&out->timeline, keep);
+	ret |= spht_output_close(&out->timeline, keep);
+	return ret | spht_output_close(&out->histograms, keep);
 }

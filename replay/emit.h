@@ -7,8 +7,8 @@
 
 /* Where results go; what is not wanted is not open. */
 struct spht_outputs {
-	struct spht_output csv, json, intervals, timeline;
-	bool csv_started, intervals_started;
+	struct spht_output csv, json, intervals, histograms, timeline;
+	bool csv_started, intervals_started, histograms_started;
 	json_t *rows; /* NULL: no JSON */
 	FILE *report; /* NULL: none */
 };

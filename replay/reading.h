@@ -9,7 +9,7 @@
 
 /* The part of the command line that says which part of a recording counts, and how it is shown. */
 struct spht_reading {
-	const char *roi, *warmup, *intervals; /* as given, NULL: not */
+	const char *roi, *warmup, *intervals, *histograms; /* as given, NULL: not */
 	uint64_t interval_ns; /* 0: not given */
 	bool explain; /* matrices and intervals */
 	struct spht_target target; /* an exit whose story is told */

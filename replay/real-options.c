@@ -85,7 +85,7 @@ static const char *unfit(const struct spht_run_options *run, bool intervals, boo
 	if (run->verify)
 		return "--verify, which takes time of its own";
 	if (intervals)
-		return "--interval or --intervals";
+		return "--interval, --intervals or --histograms";
 	return story ? "--explain=EXIT" : NULL;
 }
 

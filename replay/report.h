@@ -43,6 +43,16 @@ void spht_row_fill_repetition(struct spht_row *row, const struct spht_recording 
 void spht_row_fill_phase(struct spht_row *row, const struct spht_recording *recording,
 			 const struct spht_run_options *options, const struct spht_result *result,
 			 uint32_t i);
+/*
+ * Histograms of one result, in all worlds: how many rows there are, which is never 0, and
+ * all columns of row @i.
+ */
+unsigned int spht_row_bins(const struct spht_recording *recording,
+			   const struct spht_run_options *options,
+			   const struct spht_result *result);
+void spht_row_fill_bin(struct spht_row *row, const struct spht_recording *recording,
+		       const struct spht_run_options *options, const struct spht_result *result,
+		       const char *vm, unsigned int i);
 /* RFC 4180; errors show in ferror(@out). */
 void spht_csv_header(FILE *out, const struct spht_row *row);
 void spht_csv_row(FILE *out, const struct spht_row *row);

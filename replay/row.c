@@ -495,3 +495,59 @@ void spht_row_fill_phase(struct spht_row *r, const struct spht_recording *rec,
 	fill_time(r, rec, opt, &part);
 	fill_phase_fidelity(r, &p->v[i].fidelity);
 }
+
+/* Bins of slack that any world has something in; at least one where there is a clock. */
+static unsigned int slack_bins(const struct spht_recording *rec, const struct spht_result *res)
+{
+	unsigned int nr = rec->stats.has_exits;
+
+	for (unsigned int b = 0; rec->stats.has_exits && b < SPHT_SLACK_BINS; b++)
+		for (unsigned int w = 0; w < SPHT_WORLD_NR; w++)
+			if (res->world[w].slack[b])
+				nr = b + 1;
+	return nr;
+}
+
+unsigned int spht_row_bins(const struct spht_recording *rec, const struct spht_run_options *opt,
+			   const struct spht_result *res)
+{
+	unsigned int nr = slack_bins(rec, res);
+
+	/* Without a clock one row says that there is nothing. */
+	return (nr ? nr : 1) + (opt->curve ? SPHT_CURVE_POINTS : 0);
+}
+
+static const char *const bin_count[SPHT_WORLD_NR] = {
+	[SPHT_WORLD_STRICT] = "count_strict",
+	[SPHT_WORLD_INFERRED] = "count_inferred",
+	[SPHT_WORLD_OPTIMISTIC] = "count_optimistic",
+};
+
+void spht_row_fill_bin(struct spht_row *r, const struct spht_recording *rec,
+		       const struct spht_run_options *opt, const struct spht_result *res,
+		       const char *vm, unsigned int i)
+{
+	unsigned int nr = slack_bins(rec, res), point = i - (nr ? nr : 1);
+	bool slack = i < nr, none = !nr && !i;
+
+	r->nr = 0;
+	fill_provenance(r, rec, opt, vm);
+	fill_config(r, rec, opt, res);
+	text(r, "quantity", slack || none ? "slack" : "latency");
+	if (none)
+		empty(r, "from_ns");
+	else
+		count(r, "from_ns", !slack ? spht_curve_ns[point] : i ? 1ull << i : 0);
+	/* The last bin has no end, and a point of the curve none either. */
+	if (slack && i + 1 < SPHT_SLACK_BINS)
+		count(r, "to_ns", 2ull << i);
+	else
+		empty(r, "to_ns");
+	for (unsigned int w = 0; w < SPHT_WORLD_NR; w++) {
+		if (none)
+			empty(r, bin_count[w]);
+		else
+			count(r, bin_count[w],
+			      slack ? res->world[w].slack[i] : res->world[w].curve[point]);
+	}
+}

@@ -119,6 +119,7 @@ enum {
 	OPT_CALIBRATE,
 	OPT_INTERVAL,
 	OPT_INTERVALS,
+	OPT_HISTOGRAMS,
 	OPT_TIMELINE,
 	OPT_TIMELINE_WINDOW,
 	OPT_HELP,
@@ -162,6 +163,7 @@ static const struct option options[] = {
 	{"calibrate", optional_argument, NULL, OPT_CALIBRATE},
 	{"interval", required_argument, NULL, OPT_INTERVAL},
 	{"intervals", required_argument, NULL, OPT_INTERVALS},
+	{"histograms", required_argument, NULL, OPT_HISTOGRAMS},
 	{"timeline", required_argument, NULL, OPT_TIMELINE},
 	{"timeline-window", required_argument, NULL, OPT_TIMELINE_WINDOW},
 	{"snapshots", required_argument, NULL, SPHT_OPT_SNAPSHOTS},
@@ -186,6 +188,8 @@ static int reading_option(struct args *a, int opt, const char *arg)
 		ret = spht_reading_explain(&a->reading, arg, &err);
 	else if (opt == OPT_LIST_MISSES)
 		a->reading.list_misses = true;
+	else if (opt == OPT_HISTOGRAMS)
+		a->reading.histograms = arg;
 	else
 		a->reading.intervals = arg;
 	return ret ? usage_error("%s", err.text) : 0;
@@ -216,7 +220,8 @@ static int check_clock(struct args *a)
 {
 	struct spht_error err;
 	int ret = spht_clock_check(&a->clock, &a->run,
-				   a->reading.interval_ns || a->reading.intervals,
+				   a->reading.interval_ns || a->reading.intervals ||
+					   a->reading.histograms,
 				   a->reading.target.kind, &err);
 
 	if (ret == -2)
@@ -314,12 +319,13 @@ static int one_option(struct args *a, int opt, const char *arg)
 /* Outputs are files of their own, at most one of them stdout. */
 static int check_outputs(const struct args *a, int argc, char **argv)
 {
-	const char *const name[] = {"--csv", "--json", "--intervals", "--timeline"};
-	const char *const path[] = {a->csv, a->json, a->reading.intervals, a->timeline.file};
+	const char *const name[] = {"--csv", "--json", "--intervals", "--histograms", "--timeline"};
+	const char *const path[] = {a->csv, a->json, a->reading.intervals, a->reading.histograms,
+				    a->timeline.file};
 	bool report = !a->quiet;
 	struct spht_error err;
 
-	for (unsigned int i = 0; i < 4; i++) {
+	for (unsigned int i = 0; i < sizeof(path) / sizeof(path[0]); i++) {
 		if (!path[i])
 			continue;
 		report = report && strcmp(path[i], "-");
@@ -515,7 +521,8 @@ static void print_timing(double start)
 static int replay_all(struct args *a, int argc, char **argv, struct spht_outputs *out)
 {
 	bool to_stdout = out->csv.f == stdout || out->json.f == stdout ||
-			 out->intervals.f == stdout || out->timeline.f == stdout;
+			 out->intervals.f == stdout || out->histograms.f == stdout ||
+			 out->timeline.f == stdout;
 	int ret = EXIT_OK;
 
 	out->report = a->quiet || to_stdout ? NULL : stdout;
@@ -552,6 +559,7 @@ int main(int argc, char **argv)
 	if ((a.csv && spht_output_open(&out.csv, a.csv)) ||
 	    (a.json && spht_output_open(&out.json, a.json)) ||
 	    (a.reading.intervals && spht_output_open(&out.intervals, a.reading.intervals)) ||
+	    (a.reading.histograms && spht_output_open(&out.histograms, a.reading.histograms)) ||
 	    (a.timeline.file && spht_output_open(&out.timeline, a.timeline.file))) {
 		spht_outputs_close(&out, false);
 		return EXIT_INPUT;

@@ -56,6 +56,8 @@ const char spht_replay_usage[] =
 	"  --interval=SECONDS                length of intervals for --explain, --intervals and\n"
 	"                                    --json (default 60)\n"
 	"  --intervals=FILE                  one row per heuristic, scale and interval\n"
+	"  --histograms=FILE                 slack of uses and, with --curve, that curve: one\n"
+	"                                    row per heuristic, scale and bin\n"
 	"  --timeline=FILE                   one run as a trace for ui.perfetto.dev: vCPUs,\n"
 	"                                    helpers, mmu_lock; one heuristic, one recording\n"
 	"  --timeline-window=FROM..TO        seconds of the recording that it shows (default\n"

@@ -23,9 +23,9 @@ FLAGS = {"partial", "verify"}
 # sweep's own affair.  On the real clock no two runs agree, so that a shard could not be made
 # again, and a machine has one pair of cores to measure on.
 REFUSED = {"calibrate", "clock", "cpus", "csv", "curve", "explain", "help", "heuristic",
-           "interval", "intervals", "jobs", "json", "list-configurations", "list-misses", "memory",
-           "pace", "quiet", "repetitions", "smt", "timeline", "timeline-window", "timing", "version",
-           "warmup-runs"}
+           "histograms", "interval", "intervals", "jobs", "json", "list-configurations",
+           "list-misses", "memory", "pace", "quiet", "repetitions", "smt", "timeline",
+           "timeline-window", "timing", "version", "warmup-runs"}
 KEYS = {"note", "traces", "heuristics", "options", "shard"}
 DEFAULT_SHARD = 16
 MAX_SHARD = 10000

@@ -88,13 +88,13 @@ while read -r column; do
 done <"$T/columns" >"$T/bad"
 check "every column of spht-replay's table stands in docs/metrics.md" none "$T/bad"
 
-# Members of the JSON and columns of intervals, from a recording that has all of them.
+# Members of the JSON and columns of intervals and histograms, from a recording that has all of them.
 members()
 {
 	"$SPHT_MKTRACE" -o "$T/all.spht" tests/data/replay-golden.txt &&
 		"$SPHT_REPLAY" --heuristic=window --json="$T/all.json" --intervals="$T/all.csv" \
-			--quiet "$T/all.spht" || return 1
-	head -n 1 "$T/all.csv" | tr , '\n'
+			--histograms="$T/bins.csv" --quiet "$T/all.spht" || return 1
+	head -qn 1 "$T/all.csv" "$T/bins.csv" | tr , '\n'
 	python3 -c '
 import json, sys
 def names(value, outer=""):
@@ -105,7 +105,7 @@ def names(value, outer=""):
         names(inner, name)
 names(json.load(open(sys.argv[1])))' "$T/all.json"
 }
-check "members of the JSON and columns of intervals are found" members
+check "members of the JSON and columns of intervals and histograms are found" members
 sort -u "$T/out" >"$T/members"
 has "  inner ones too" "$T/members" '^beside_guest$'
 while read -r member; do
