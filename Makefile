@@ -35,7 +35,6 @@ BUILD ?= build
 prefix ?= /usr/local
 bindir ?= $(prefix)/bin
 includedir ?= $(prefix)/include
-mandir ?= $(prefix)/share/man
 INSTALL ?= install
 CFLAGS ?= -O2 -g
 CLANG_FORMAT ?= clang-format
@@ -159,10 +158,6 @@ UNIT_TESTS += tests/unit/test_calibrate.c
 endif
 # What several of them share.
 UNIT_LIB_SRCS := tests/unit/trace_util.c tests/unit/kvm_sim.c
-
-MAN1 := $(wildcard docs/spht-trace.1 docs/spht-replay.1 docs/spht-record.1 \
-	docs/spht-calibrate.1)
-MAN5 := $(wildcard docs/spht-trace.5)
 
 objs = $(patsubst %.c,$(BUILD)/%.o,$(1))
 
@@ -423,24 +418,7 @@ clock: programs
 	$(if $(CLOCK),@BUILD='$(BUILD)' scripts/clock measure $(CLOCK))
 	@scripts/clock table
 
-install: all install-headers
-	$(INSTALL) -d $(DESTDIR)$(bindir) $(DESTDIR)$(mandir)/man1 $(DESTDIR)$(mandir)/man5
-	$(INSTALL) -m 0755 $(PROGRAMS) $(DESTDIR)$(bindir)
-	$(if $(MAN1),$(INSTALL) -m 0644 $(MAN1) $(DESTDIR)$(mandir)/man1)
-	$(if $(MAN5),$(INSTALL) -m 0644 $(MAN5) $(DESTDIR)$(mandir)/man5)
-
-# All that a plugin needs to be compiled; builds nothing.
-install-headers:
-	$(INSTALL) -d $(DESTDIR)$(includedir)/spht
-	$(INSTALL) -m 0644 $(PUBLIC_HEADERS) $(DESTDIR)$(includedir)/spht
-
-uninstall:
-	rm -f $(addprefix $(DESTDIR)$(bindir)/,spht-trace spht-replay spht-record \
-		spht-calibrate)
-	rm -f $(addprefix $(DESTDIR)$(mandir)/man1/,$(notdir $(MAN1)))
-	rm -f $(addprefix $(DESTDIR)$(mandir)/man5/,$(notdir $(MAN5)))
-	rm -f $(addprefix $(DESTDIR)$(includedir)/spht/,$(notdir $(PUBLIC_HEADERS)))
-	-rmdir $(DESTDIR)$(includedir)/spht
+include install.mk
 
 # Only a folder that this Makefile filled.
 clean:
@@ -450,8 +428,8 @@ clean:
 FORCE:
 .PHONY: all programs tools unit have-libs demo demo-run check check-run check-live check-asan \
 	check-tsan check-some clock validate \
-	check-mutations format-check lab check-lab bench tables results validation install install-headers \
-	uninstall clean FORCE
+	check-mutations format-check lab check-lab bench tables results validation clean \
+	FORCE
 
 -include $(patsubst %.c,$(BUILD)/%.d,$(TRACES_SRCS) $(TRACE_TOOL_SRCS) $(REPLAY_LIB_SRCS) \
 	$(REPLAY_SRCS) $(CALIBRATE_SRCS) $(RECORD_SRCS) $(HEURISTIC_SRCS) $(UNIT_TESTS) $(UNIT_LIB_SRCS) \
