@@ -9,6 +9,7 @@
 # make check-asan   the same tests under AddressSanitizer and UBSan
 # make check-tsan   the tests of the real clock under ThreadSanitizer
 # make check-mutations  break the rules of the model one by one: does a test fail each time
+# make check-package  Debian packages, built and tried in a clean root; FULL=1: the README's two commands there, too
 # make format-check does every C file look as .clang-format wants it
 # make bench        sizes and speeds against trace-cmd and libtracecmd
 # make tables       tables of docs/evidence.md; TABLES='bounds FILE...' for another one
@@ -253,7 +254,7 @@ $(BUILD)/%.o: $(BUILD)/%.c $(BUILD)/flags | have-libs $(BUILD)/version.h
 $(SNAP_OBJECT): collector/snap.bpf.c collector/snap-wire.h $(BUILD)/flags
 	@echo '  BPF   $<'
 	@mkdir -p $(@D)
-	$(Q)$(CLANG) -O2 -g -target bpf -ffreestanding -Wall -Wextra -Wno-unused-parameter $(if $(WERROR),-Werror) \
+	$(Q)$(CLANG) -O2 -g -target bpf -ffile-prefix-map=$(CURDIR)=. -ffreestanding -Wall -Wextra -Wno-unused-parameter $(if $(WERROR),-Werror) \
 		-I/usr/include/$(shell $(CC) -print-multiarch) -c $< -o $@
 
 $(if $(HAVE_SNAP),$(BUILD)/collector/snap-program.o: $(SNAP_OBJECT))
@@ -395,6 +396,10 @@ check-some: programs tools unit
 check-mutations:
 	@tests/mutate $(MUTATIONS)
 
+# Root, debootstrap and a mirror; no part of `check`.
+check-package: programs
+	@BUILD='$(BUILD)' tests/package/run $(if $(FULL),--full)
+
 format-check:
 	@scripts/format-check $(CLANG_FORMAT)
 
@@ -428,7 +433,7 @@ clean:
 FORCE:
 .PHONY: all programs tools unit have-libs demo demo-run check check-run check-live check-asan \
 	check-tsan check-some clock validate \
-	check-mutations format-check lab check-lab bench tables results validation clean \
+	check-mutations check-package format-check lab check-lab bench tables results validation clean \
 	FORCE
 
 -include $(patsubst %.c,$(BUILD)/%.d,$(TRACES_SRCS) $(TRACE_TOOL_SRCS) $(REPLAY_LIB_SRCS) \
