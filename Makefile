@@ -9,6 +9,7 @@
 # make check-asan   the same tests under AddressSanitizer and UBSan
 # make check-tsan   the tests of the real clock under ThreadSanitizer
 # make check-mutations  break the rules of the model one by one: does a test fail each time
+# make check-package  Debian packages, built and tried in a clean root; FULL=1: the README's two commands there, too
 # make format-check does every C file look as .clang-format wants it
 # make bench        sizes and speeds against trace-cmd and libtracecmd
 # make tables       tables of docs/evidence.md; TABLES='bounds FILE...' for another one
@@ -35,7 +36,6 @@ BUILD ?= build
 prefix ?= /usr/local
 bindir ?= $(prefix)/bin
 includedir ?= $(prefix)/include
-mandir ?= $(prefix)/share/man
 INSTALL ?= install
 CFLAGS ?= -O2 -g
 CLANG_FORMAT ?= clang-format
@@ -162,10 +162,6 @@ endif
 # What several of them share.
 UNIT_LIB_SRCS := tests/unit/trace_util.c tests/unit/kvm_sim.c
 
-MAN1 := $(wildcard docs/spht-trace.1 docs/spht-replay.1 docs/spht-record.1 \
-	docs/spht-calibrate.1)
-MAN5 := $(wildcard docs/spht-trace.5)
-
 objs = $(patsubst %.c,$(BUILD)/%.o,$(1))
 
 TRACES_LIB := $(BUILD)/libtraces.a
@@ -260,7 +256,7 @@ $(BUILD)/%.o: $(BUILD)/%.c $(BUILD)/flags | have-libs $(BUILD)/version.h
 $(SNAP_OBJECT): collector/snap.bpf.c collector/snap-wire.h $(BUILD)/flags
 	@echo '  BPF   $<'
 	@mkdir -p $(@D)
-	$(Q)$(CLANG) -O2 -g -target bpf -ffreestanding -Wall -Wextra -Wno-unused-parameter $(if $(WERROR),-Werror) \
+	$(Q)$(CLANG) -O2 -g -target bpf -ffile-prefix-map=$(CURDIR)=. -ffreestanding -Wall -Wextra -Wno-unused-parameter $(if $(WERROR),-Werror) \
 		-I/usr/include/$(shell $(CC) -print-multiarch) -c $< -o $@
 
 $(if $(HAVE_SNAP),$(BUILD)/collector/snap-program.o: $(SNAP_OBJECT))
@@ -402,6 +398,10 @@ check-some: programs tools unit
 check-mutations:
 	@tests/mutate $(MUTATIONS)
 
+# Root, debootstrap and a mirror; no part of `check`.
+check-package: programs
+	@BUILD='$(BUILD)' tests/package/run $(if $(FULL),--full)
+
 format-check:
 	@scripts/format-check $(CLANG_FORMAT)
 
@@ -425,24 +425,7 @@ clock: programs
 	$(if $(CLOCK),@BUILD='$(BUILD)' scripts/clock measure $(CLOCK))
 	@scripts/clock table
 
-install: all install-headers
-	$(INSTALL) -d $(DESTDIR)$(bindir) $(DESTDIR)$(mandir)/man1 $(DESTDIR)$(mandir)/man5
-	$(INSTALL) -m 0755 $(PROGRAMS) $(DESTDIR)$(bindir)
-	$(if $(MAN1),$(INSTALL) -m 0644 $(MAN1) $(DESTDIR)$(mandir)/man1)
-	$(if $(MAN5),$(INSTALL) -m 0644 $(MAN5) $(DESTDIR)$(mandir)/man5)
-
-# All that a plugin needs to be compiled; builds nothing.
-install-headers:
-	$(INSTALL) -d $(DESTDIR)$(includedir)/spht
-	$(INSTALL) -m 0644 $(PUBLIC_HEADERS) $(DESTDIR)$(includedir)/spht
-
-uninstall:
-	rm -f $(addprefix $(DESTDIR)$(bindir)/,spht-trace spht-replay spht-record \
-		spht-calibrate)
-	rm -f $(addprefix $(DESTDIR)$(mandir)/man1/,$(notdir $(MAN1)))
-	rm -f $(addprefix $(DESTDIR)$(mandir)/man5/,$(notdir $(MAN5)))
-	rm -f $(addprefix $(DESTDIR)$(includedir)/spht/,$(notdir $(PUBLIC_HEADERS)))
-	-rmdir $(DESTDIR)$(includedir)/spht
+include install.mk
 
 # Only a folder that this Makefile filled.
 clean:
@@ -452,8 +435,8 @@ clean:
 FORCE:
 .PHONY: all programs tools unit have-libs demo demo-run check check-run check-live check-asan \
 	check-tsan check-some clock validate \
-	check-mutations format-check lab check-lab bench tables results validation install install-headers \
-	uninstall clean FORCE
+	check-mutations check-package format-check lab check-lab bench tables results validation clean \
+	FORCE
 
 -include $(patsubst %.c,$(BUILD)/%.d,$(TRACES_SRCS) $(TRACE_TOOL_SRCS) $(REPLAY_LIB_SRCS) \
 	$(REPLAY_SRCS) $(CALIBRATE_SRCS) $(RECORD_SRCS) $(HEURISTIC_SRCS) $(UNIT_TESTS) $(UNIT_LIB_SRCS) \

@@ -158,7 +158,7 @@ readme_command()
 			case $word in
 			-* | *=*) continue ;;
 			esac
-			grep -qE "^([a-z-]+ )*$word( [a-z-]+)*:" Makefile || {
+			grep -qE "^([a-z-]+ )*$word( [a-z-]+)*:" Makefile install.mk || {
 				echo "the Makefile has no target $word" >&2
 				return 1
 			}

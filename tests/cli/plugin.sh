@@ -14,7 +14,8 @@ sample=$TOP/traces/samples/kbuild-cc-1vcpu.spht
 headers=$T/root/usr/include
 
 check "mktrace builds a recording" "$SPHT_MKTRACE" -o r.spht "$TOP/tests/data/replay-golden.txt"
-check "make install-headers succeeds" make -C "$TOP" install-headers DESTDIR="$T/root" prefix=/usr
+check "make install-headers succeeds" make -C "$TOP" install-headers \
+	BUILD="$T/b" DESTDIR="$T/root" prefix=/usr
 
 # Headers by themselves, as whoever writes a plugin has them.
 for header in "$headers"/spht/*.h; do
@@ -332,8 +333,9 @@ awk '/^## Tutorial/ { on = 1; next } /^## / { on = 0 }
 same "the tutorial's pieces, put together, are the example" "$TOP/examples/lastdelta/lastdelta.c" tutorial.c
 awk '/^## Tutorial/ { on = 1; next } /^## / { on = 0 }
 	on && /^```sh$/ { code = 1; next } /^```/ { code = 0 } code' "$TOP/docs/heuristics.md" >tutorial.sh
-mkdir -p tree home
-cp -r "$TOP/Makefile" "$TOP/heuristics" "$TOP/examples" tree
+mkdir -p tree/scripts home
+cp -r "$TOP/Makefile" "$TOP/install.mk" "$TOP/heuristics" "$TOP/examples" tree
+cp "$TOP/scripts/install-files" tree/scripts
 rm -f tree/examples/*/*.so
 ln -s "$TOP/traces" tree/traces
 tutorial()
