@@ -8,6 +8,7 @@
 # make lab          record a Kernel Build guest in the nested lab; make check-lab tests it
 # make check-asan   the same tests under AddressSanitizer and UBSan
 # make check-tsan   the tests of the real clock under ThreadSanitizer
+# make check-faults every allocation, write and read of the programs fails once
 # make check-mutations  break the rules of the model one by one: does a test fail each time
 # make check-package  Debian packages, built and tried in a clean root; FULL=1: the README's two commands there, too
 # make format-check does every C file look as .clang-format wants it
@@ -81,7 +82,7 @@ TEST_LIBS := $(shell $(PKG_CONFIG) --libs $(TEST_PKGS) 2>/dev/null)
 TRACES_SRCS := traces/error.c traces/events.c traces/mark.c traces/crc32c.c traces/sha256.c traces/column.c \
 	traces/predict.c traces/predictions.c traces/schema.c traces/encode.c traces/program.c traces/decode.c \
 	traces/format.c traces/source.c traces/index.c traces/reader.c traces/writer.c \
-	traces/writer-footer.c
+	traces/writer-footer.c traces/json-memory.c
 TRACE_TOOL_SRCS := traces/spht-trace.c traces/cmd-util.c traces/exit-reason.c traces/cmd-info.c \
 	traces/info-scan.c traces/info-missing.c traces/info-text.c traces/info-json.c \
 	traces/cmd-dump.c traces/cmd-verify.c traces/cmd-cut.c traces/cut-state.c traces/cut-snaps.c \
@@ -112,7 +113,7 @@ CALIBRATE_SRCS := calibrate/spht-calibrate.c calibrate/cost.c calibrate/die.c ca
 	calibrate/vm.c
 endif
 RECORD_SRCS := collector/spht-record.c collector/options.c collector/message.c collector/settings.c collector/input.c \
-	collector/output.c collector/child.c collector/import.c collector/import-report.c \
+	collector/output.c collector/child.c collector/must-malloc.c collector/import.c collector/import-report.c \
 	collector/tracedat.c collector/types.c collector/tracedat-plan.c \
 	collector/tracedat-meta.c collector/tracedat-v6.c collector/tracedat-file.c \
 	collector/span.c collector/json.c collector/formats.c collector/plan.c collector/feed.c \
@@ -199,7 +200,10 @@ all: programs
 
 programs: $(PROGRAMS)
 
-tools: $(TOOLS) $(RECORD_TOOLS) $(VMM) $(DUO) $(DUO_PLUGINS)
+# What lets calls of the programs fail: for LD_PRELOAD, and made of registers of x86-64.
+FAULT := $(if $(filter x86_64,$(shell uname -m)),$(BUILD)/tests/fault.so)
+
+tools: $(TOOLS) $(RECORD_TOOLS) $(FAULT) $(VMM) $(DUO) $(DUO_PLUGINS)
 
 unit: $(UNIT_RUN)
 
@@ -328,6 +332,12 @@ $(BUILD)/tests/asks_%.so: tests/live/asks.c heuristics/%.c heuristics/heuristic.
 	$(plugin)
 $(BUILD)/tests/asks_%.so: EXTRA_CFLAGS = -DASKS=$* '-DASKS_FILE="heuristics/$*.c"'
 
+# Never with a sanitizer's flags: it has an allocator of its own, and is not tried.
+$(BUILD)/tests/fault.so: tests/tools/fault.c $(BUILD)/flags
+	@echo '  LD    $@'
+	@mkdir -p $(@D)
+	$(Q)$(CC) $(CPPFLAGS) -std=gnu11 -O2 -g -Wall -Wextra $(if $(WERROR),-Werror) -fPIC -shared -o $@ $<
+
 $(BUILD)/tests/given.so: tests/live/given.c heuristics/heuristic.h $(BUILD)/flags
 	$(plugin)
 
@@ -391,6 +401,10 @@ check-tsan:
 		UNIT_TESTS='tests/unit/test_real.c tests/unit/test_cpus.c' TESTS='unit/test_real cli/replay-real' \
 		check-some
 
+# Every call, minutes; FAULTS='--sites NAME...' for less of it.
+check-faults: programs tools
+	@BUILD='$(BUILD)' tests/faults $(or $(FAULTS),--all)
+
 check-some: programs tools unit
 	@BUILD='$(BUILD)' UNIT_RUN='$(UNIT_RUN)' python3 tests/run $(TESTS)
 
@@ -434,7 +448,7 @@ clean:
 
 FORCE:
 .PHONY: all programs tools unit have-libs demo demo-run check check-run check-live check-asan \
-	check-tsan check-some clock validate \
+	check-tsan check-faults check-some clock validate \
 	check-mutations check-package format-check lab check-lab bench tables results validation clean \
 	FORCE
 

@@ -26,9 +26,9 @@ SCRIPT_PACKAGES := $(notdir $(patsubst %/__init__.py,%,$(wildcard scripts/statli
 COST_PROFILES := replay/costs/default.json replay/costs/kvm_pvm-6.18-epyc.json
 MAN1 := docs/spht-trace.1 docs/spht-replay.1 docs/spht-record.1 docs/spht-calibrate.1
 MAN5 := docs/spht-trace.5
-DOCS := $(addprefix docs/,clock.md costs.md evidence.md heuristics.md install.md \
-	limits.md metrics.md model.md results.md results-full.md statistics.md sweep.md trace-format.md \
-	validation.md)
+DOCS := $(addprefix docs/,clock.md costs.md evidence.md heuristics.md figures.md install.md \
+	limits.md metrics.md model.md results.md results-full.md statistics.md sweep.md timeline.md \
+	trace-format.md validation.md)
 EXAMPLES := examples/lastdelta/lastdelta.c examples/lastdelta/Makefile
 # One file, which bash finds by each of these names.
 COMPLETION := scripts/completion.bash

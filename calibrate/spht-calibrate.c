@@ -7,6 +7,7 @@
 
 #include "calibrate/kvm-report.h"
 #include "calibrate/lead-report.h"
+#include "json-memory.h"
 #include "version.h"
 
 #define RUNS    5u
@@ -117,6 +118,7 @@ int main(int argc, char **argv)
 	struct machine m;
 	struct args a;
 
+	spht_json_memory("spht-calibrate", 1, NULL);
 	parse(&a, argc, argv);
 	machine_open(&m);
 	machine_text(&m, text, sizeof(text));

@@ -12,6 +12,8 @@
 #include <unistd.h>
 
 #include "child.h"
+#include "json-memory.h"
+#include "must-malloc.h"
 
 #define TICK_MS      200
 #define PIPE_SIZE    (1 << 20)
@@ -20,6 +22,8 @@
 /* Where the child finds its files after it has closed all others. */
 #define PIPE_FD      3
 #define KEEP_FD      SPHT_CHILD_FD
+
+#define NO_MEMORY    3 /* exit status of a child that got none */
 
 /*
  * AddressSanitizer maps terabytes.  What it finds in the child is lost with
@@ -149,6 +153,8 @@ static _Noreturn void child_main(int (*fn)(struct spht_pipe *, void *), void *ar
 	settle_signals();
 	if (settle_files(&pipe_fd, &keep_fd) || confine(limits))
 		_exit(1);
+	spht_json_memory(NULL, NO_MEMORY, NULL);
+	spht_malloc_must(NO_MEMORY);
 	p.fd = pipe_fd;
 	/* No exit(): buffers and handlers belong to the parent. */
 	_exit(fn(&p, arg) ? 1 : 0);
@@ -312,6 +318,8 @@ int spht_child_end(struct spht_child *c, struct spht_error *err)
 		return 0;
 	if (WIFSIGNALED(status))
 		spht_error_set(err, "%s", strsignal(WTERMSIG(status)));
+	else if (WEXITSTATUS(status) == NO_MEMORY)
+		spht_error_set(err, "out of memory");
 	else
 		spht_error_set(err, "exit status %d", WEXITSTATUS(status));
 	return -1;

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
+#include <errno.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -424,8 +425,12 @@ static int finish(struct import *im, struct spht_import_ledger *ledger)
 	if (rc)
 		return -1;
 	im->w = NULL;
-	if (!stat(im->out.part, &st))
-		im->counts.out_bytes = (uint64_t)st.st_size;
+	if (stat(im->out.part, &st)) {
+		spht_error_set(&im->err, "%s: %s", im->out.part, strerror(errno));
+		unlink(im->out.part);
+		return -1;
+	}
+	im->counts.out_bytes = (uint64_t)st.st_size;
 	if (*im->o->stop) {
 		unlink(im->out.part);
 		return -1;

@@ -121,22 +121,27 @@ fail:
 static int check_magic(struct spht_input *in, struct spht_error *err)
 {
 	char head[16] = "";
-	ssize_t n = pread(in->fd, head, sizeof(head), 0);
+	size_t have = 0;
+	ssize_t n;
 
+	do {
+		n = pread(in->fd, head + have, sizeof(head) - have, (off_t)have);
+		have += n > 0 ? (size_t)n : 0;
+	} while ((n > 0 && have < sizeof(head)) || (n < 0 && errno == EINTR));
 	if (n < 0) {
 		spht_error_set(err, "%s: cannot read: %s", in->path, strerror(errno));
 		return -1;
 	}
-	if (!n) {
+	if (!have) {
 		spht_error_set(err, "%s: is empty; it should be a trace.dat or perf.data",
 			       in->path);
 		return -1;
 	}
-	in->feed = spht_feed_find(head, (size_t)n);
+	in->feed = spht_feed_find(head, have);
 	if (in->feed)
 		return 0;
 	for (size_t i = 0; i < sizeof(others) / sizeof(others[0]); i++) {
-		if ((size_t)n < others[i].len || memcmp(head, others[i].magic, others[i].len))
+		if (have < others[i].len || memcmp(head, others[i].magic, others[i].len))
 			continue;
 		spht_error_set(err, "%s: is %s", in->path, others[i].what);
 		return -1;
@@ -243,8 +248,11 @@ int spht_input_unchanged(const struct spht_input *in, struct spht_error *err)
 {
 	struct stat st;
 
-	if (!fstat(in->fd, &st) && st.st_size == in->st.st_size &&
-	    st.st_mtim.tv_sec == in->st.st_mtim.tv_sec &&
+	if (fstat(in->fd, &st)) {
+		spht_error_set(err, "%s: %s", in->path, strerror(errno));
+		return -1;
+	}
+	if (st.st_size == in->st.st_size && st.st_mtim.tv_sec == in->st.st_mtim.tv_sec &&
 	    st.st_mtim.tv_nsec == in->st.st_mtim.tv_nsec)
 		return 0;
 	spht_error_set(err, "%s: changed while it was read; wait until it is complete", in->path);

@@ -177,6 +177,12 @@ static int parse_seconds(const char *text, uint64_t *ns)
 	return 0;
 }
 
+static int no_memory(void)
+{
+	spht_message("out of memory");
+	return SPHT_FAILED;
+}
+
 static int add_event(struct parse *p, const char *text)
 {
 	const char **events;
@@ -185,7 +191,7 @@ static int add_event(struct parse *p, const char *text)
 		return usage("-e %s: at most %d can be given", text, MAX_EVENTS);
 	events = realloc(p->o->events, (p->nr_events + 2) * sizeof(*events));
 	if (!events)
-		return usage("out of memory");
+		return no_memory();
 	p->o->events = events;
 	events[p->nr_events++] = text;
 	events[p->nr_events] = NULL;
@@ -411,7 +417,7 @@ int spht_options_parse(struct spht_options *o, int argc, char **argv,
 	};
 	o->settings = json_object();
 	if (!o->settings)
-		return usage("out of memory");
+		return no_memory();
 	rc = parse_all(&p, argc, argv);
 	if (rc < 0)
 		return 0;

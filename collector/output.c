@@ -13,6 +13,9 @@
 #define CHUNK   (1u << 20)
 #define TICK_MS 200
 
+/* What is being written, for spht_output_leave(). */
+static const struct spht_output *open_output;
+
 static int open_stdout(struct spht_output *out, struct spht_error *err)
 {
 	const char *dir = getenv("TMPDIR");
@@ -46,8 +49,12 @@ int spht_output_open(struct spht_output *out, const char *path, bool force,
 	memset(out, 0, sizeof(*out));
 	out->path = path;
 	out->force = force;
-	if (!strcmp(path, "-"))
-		return open_stdout(out, err);
+	if (!strcmp(path, "-")) {
+		if (open_stdout(out, err))
+			return -1;
+		open_output = out;
+		return 0;
+	}
 	/* A link to nothing is no file and has the name all the same. */
 	if (!force && stat(path, &st) && !lstat(path, &st)) {
 		spht_error_set(err, "%s: is a link to what is not there; --force replaces it",
@@ -89,7 +96,14 @@ int spht_output_open(struct spht_output *out, const char *path, bool force,
 		out->part = NULL;
 		return -1;
 	}
+	open_output = out;
 	return 0;
+}
+
+void spht_output_leave(void)
+{
+	if (open_output && !open_output->keep)
+		unlink(open_output->part);
 }
 
 /*
@@ -178,6 +192,7 @@ int spht_output_commit(struct spht_output *out, const volatile sig_atomic_t *sto
 
 void spht_output_close(struct spht_output *out)
 {
+	open_output = NULL;
 	/* This one was there before the writer. */
 	if (out->to_stdout && out->part)
 		unlink(out->part);

@@ -28,6 +28,8 @@ int spht_output_open(struct spht_output *out, const char *path, bool force,
 /* The part is whole: gives it its name.  On failure removes it, or @keep.  @stop may be NULL. */
 int spht_output_commit(struct spht_output *out, const volatile sig_atomic_t *stop,
 		       struct spht_error *err);
+/* For a program that ends at once: removes the part that is open, unless it is to be kept. */
+void spht_output_leave(void);
 /* Frees; spht_writer_abort() has removed a part that was not committed. */
 void spht_output_close(struct spht_output *out);
 

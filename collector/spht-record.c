@@ -6,8 +6,10 @@
 #include <unistd.h>
 
 #include "check.h"
+#include "json-memory.h"
 #include "message.h"
 #include "options.h"
+#include "output.h"
 
 static volatile sig_atomic_t stop, hurry;
 
@@ -63,6 +65,7 @@ int main(int argc, char **argv)
 	int status;
 
 	open_standard_files();
+	spht_json_memory("spht-record", SPHT_FAILED, spht_output_leave);
 	/* jansson writes and reads numbers as the C locale has them. */
 	setlocale(LC_ALL, "C");
 	status = spht_options_parse(&o, argc, argv, &stop);

@@ -1,4 +1,6 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
+#include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -9,7 +11,10 @@
 
 void spht_answered(void)
 {
-	exit(fflush(stdout) || ferror(stdout) ? EXIT_INPUT : EXIT_OK);
+	if (!fflush(stdout) && !ferror(stdout))
+		exit(EXIT_OK);
+	fprintf(stderr, "spht-replay: stdout: cannot be written: %s\n", strerror(errno));
+	exit(EXIT_INPUT);
 }
 
 int spht_choose(struct spht_specs *specs, const char *arg)

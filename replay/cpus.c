@@ -10,8 +10,8 @@
 static int read_line(const char *sysfs, int cpu, const char *name, char *line, size_t size)
 {
 	char path[512];
+	int ret, saved;
 	FILE *f;
-	int ret;
 
 	if (snprintf(path, sizeof(path), "%s/cpu%d/topology/%s", sysfs, cpu, name) >=
 	    (int)sizeof(path))
@@ -19,8 +19,11 @@ static int read_line(const char *sysfs, int cpu, const char *name, char *line, s
 	f = fopen(path, "r");
 	if (!f)
 		return -1;
+	errno = 0;
 	ret = fgets(line, (int)size, f) ? 0 : -1;
+	saved = errno;
 	fclose(f);
+	errno = saved;
 	return ret;
 }
 
@@ -72,14 +75,15 @@ static int find_place(const char *sysfs, int cpu, struct place *p, struct spht_e
 {
 	char line[4096];
 
+	errno = 0;
 	if (read_number(sysfs, cpu, "physical_package_id", &p->package) ||
 	    read_number(sysfs, cpu, "core_id", &p->core) ||
 	    read_line(sysfs, cpu, "thread_siblings_list", line, sizeof(line)) ||
 	    parse_list(line, &p->siblings)) {
 		spht_error_set(err,
 			       "%s/cpu%d/topology: package, core or siblings of the CPU cannot be "
-			       "read: --clock=real cannot tell cores apart",
-			       sysfs, cpu);
+			       "read (%s): --clock=real cannot tell cores apart",
+			       sysfs, cpu, errno ? strerror(errno) : "unknown form");
 		return -1;
 	}
 	return 0;

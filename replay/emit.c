@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
+#include <errno.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "replay/emit.h"
 
@@ -14,6 +16,7 @@ static void add_intervals(struct spht_outputs *out, const struct spht_recording 
 			spht_csv_header(out->intervals.f, &row);
 		out->intervals_started = true;
 		spht_csv_row(out->intervals.f, &row);
+		spht_output_note(&out->intervals);
 	}
 }
 
@@ -44,6 +47,7 @@ static int add_row(struct spht_outputs *out, const struct spht_row *row,
 	out->csv_started = true;
 	if (out->csv.f)
 		spht_csv_row(out->csv.f, row);
+	spht_output_note(&out->csv);
 	if (!out->rows)
 		return 0;
 	o = spht_json_row(row, rec, opt, res);
@@ -142,18 +146,30 @@ int spht_outputs_finish(struct spht_outputs *out)
 {
 	if (!out->rows)
 		return 0;
-	return json_dumpf(out->rows, out->json.f, JSON_INDENT(1) | JSON_REAL_PRECISION(9)) < 0 ||
-			       fputc('\n', out->json.f) < 0
-		       ? -1
-		       : 0;
+	if (json_dumpf(out->rows, out->json.f, JSON_INDENT(1) | JSON_REAL_PRECISION(9)) >= 0 &&
+	    fputc('\n', out->json.f) >= 0) {
+		spht_output_note(&out->json);
+		return 0;
+	}
+	fprintf(stderr, "spht-replay: %s: cannot be written: %s\n", out->json.path,
+		strerror(errno));
+	return -1;
+}
+
+void spht_outputs_leave(const struct spht_outputs *out)
+{
+	spht_output_leave(&out->csv);
+	spht_output_leave(&out->json);
+	spht_output_leave(&out->intervals);
 }
 
 int spht_outputs_close(struct spht_outputs *out, bool keep)
 {
+	/* One that failed has been told; the others would only look like results of this run. */
 	int ret = spht_output_close(&out->csv, keep);
 
-	ret |= spht_output_close(&out->json, keep);
-	ret |= spht_output_close(&out->intervals, keep);
-	ret |= spht_output_close(&out->timeline, keep);
-	return ret | spht_output_close(&out->histograms, keep);
+	ret |= spht_output_close(&out->json, keep && !ret);
+	ret |= spht_output_close(&out->intervals, keep && !ret);
+	ret |= spht_output_close(&out->histograms, keep && !ret);
+	return ret | spht_output_close(&out->timeline, keep && !ret);
 }

@@ -29,4 +29,7 @@ int spht_outputs_finish(struct spht_outputs *out);
 /* Closes all, and gives them their names if they are to be kept.  -1 after a message. */
 int spht_outputs_close(struct spht_outputs *out, bool keep);
 
+/* For a program that ends at once: removes those that are not whole. */
+void spht_outputs_leave(const struct spht_outputs *out);
+
 #endif

@@ -357,7 +357,7 @@ int spht_ranges_parse(struct spht_ranges *r, const struct spht_heuristic *h, con
 	r->memory = malloc(most * sizeof(*r->memory));
 	if (!r->memory) {
 		spht_error_set(err, "out of memory");
-		return -1;
+		return -2;
 	}
 	/* An empty list says no parameter. */
 	while (*text) {

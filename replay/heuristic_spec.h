@@ -56,7 +56,7 @@ struct spht_ranges {
 
 /*
  * Reads "KEY=VALUE[|VALUE ...][,KEY=VALUE[|VALUE ...] ...]" or an empty text, each key and
- * each of its values once.  Returns 0, and @ranges is to be closed, or -1 with @err set.
+ * each of its values once.  Returns 0, and @ranges is to be closed, -1 with @err set, or -2 without memory.
  */
 int spht_ranges_parse(struct spht_ranges *ranges, const struct spht_heuristic *h, const char *text,
 		      struct spht_error *err);

@@ -21,6 +21,7 @@ int spht_output_open(struct spht_output *o, const char *path)
 
 	o->path = path;
 	o->temp = NULL;
+	o->failed = 0;
 	if (!strcmp(path, "-")) {
 		o->f = stdout;
 		return 0;
@@ -42,20 +43,49 @@ int spht_output_open(struct spht_output *o, const char *path)
 	return -1;
 }
 
+void spht_output_leave(const struct spht_output *o)
+{
+	if (o->f && o->temp)
+		unlink(o->temp);
+}
+
+void spht_output_note(struct spht_output *o)
+{
+	if (o->f && ferror(o->f) && !o->failed)
+		o->failed = errno;
+}
+
+/* What went wrong is still to be told. */
+static void drop(const struct spht_output *o)
+{
+	int saved = errno;
+
+	unlink(o->temp);
+	errno = saved;
+}
+
 int spht_output_close(struct spht_output *o, bool keep)
 {
+	int saved;
 	bool bad;
 
 	if (!o->f)
 		return 0;
+	errno = 0;
 	bad = fflush(o->f) || ferror(o->f);
-	if (o->f != stdout && fclose(o->f))
+	saved = o->failed ? o->failed : errno;
+	if (o->f != stdout && fclose(o->f)) {
 		bad = true;
+		saved = saved ? saved : errno;
+	}
+	errno = saved;
 	o->f = NULL;
 	if (o->temp && (bad || !keep))
-		unlink(o->temp);
-	else if (o->temp && rename(o->temp, o->path))
+		drop(o);
+	else if (o->temp && rename(o->temp, o->path)) {
+		drop(o);
 		bad = true;
+	}
 	free(o->temp);
 	o->temp = NULL;
 	if (bad && keep)

@@ -13,10 +13,15 @@ struct spht_output {
 	const char *path; /* borrowed */
 	char *temp;
 	FILE *f; /* NULL: not open */
+	int failed; /* errno of the first write that failed; 0: none */
 };
 
 /* 0, or -1 after a message on stderr. */
 int spht_output_open(struct spht_output *o, const char *path);
+/* After writing: stdio remembers that something failed, but not what. */
+void spht_output_note(struct spht_output *o);
+/* For a program that ends at once: removes what is not whole. */
+void spht_output_leave(const struct spht_output *o);
 /* Renames it to its name if it is to be kept; nothing where it is not open.  -1 as above. */
 int spht_output_close(struct spht_output *o, bool keep);
 /* Are @output (NULL: none) and @input one regular file?  A recording must not end as its own table. */

@@ -63,9 +63,11 @@ static int pin_vcpu(struct spht_real *r)
 
 	CPU_ZERO(&set);
 	CPU_SET((unsigned int)r->plan->cpus.vcpu, &set);
-	if (pthread_getaffinity_np(pthread_self(), sizeof(r->before), &r->before))
+	errno = pthread_getaffinity_np(pthread_self(), sizeof(r->before), &r->before);
+	if (errno)
 		return -1;
-	r->pinned = !pthread_setaffinity_np(pthread_self(), sizeof(set), &set);
+	errno = pthread_setaffinity_np(pthread_self(), sizeof(set), &set);
+	r->pinned = !errno;
 	return r->pinned ? 0 : -1;
 }
 
@@ -84,6 +86,7 @@ static int start_helper(struct spht_real *r)
 		ret = pthread_create(&r->thread, &attr, spht_real_helper_main, r);
 	pthread_attr_destroy(&attr);
 	r->running = !ret;
+	errno = ret;
 	return ret ? -1 : 0;
 }
 

@@ -24,7 +24,7 @@ static void copy(char *to, size_t size, const json_t *o, const char *section, co
 	snprintf(to, size, "%s", s ? s : "");
 }
 
-static int read_header(struct spht_recording *r, const json_t *h)
+static void read_header(struct spht_recording *r, const json_t *h)
 {
 	const json_t *real = json_object_get(h, "clock_real");
 
@@ -32,7 +32,6 @@ static int read_header(struct spht_recording *r, const json_t *h)
 	copy(r->guest_kernel, sizeof(r->guest_kernel), h, "guest", "kernel");
 	r->clock_known = json_is_boolean(real);
 	r->clock_real = json_is_true(real);
-	return 0;
 }
 
 static bool has_kvm_exit(const struct spht_reader *reader)
@@ -128,13 +127,12 @@ static int feed(struct spht_recording *r, struct spht_reader *reader, struct sph
 {
 	const struct spht_event_type *types;
 	const struct spht_event *ev;
-	struct spht_error damage;
 	unsigned int nr_types;
 	uint64_t n = 0;
 	int ret;
 
 	types = spht_reader_types(reader, &nr_types);
-	while ((ret = spht_reader_next(reader, &ev, &damage)) > 0) {
+	while ((ret = spht_reader_next(reader, &ev, err)) > 0) {
 		r->notifier_events += ev->id == SPHT_EV_UNMAP_HVA_RANGE;
 		if (ev->id == SPHT_EV_PIO && is_followed(opt, ev->pid))
 			spht_roi_event(&r->roi, &types[ev->type], ev);
@@ -143,13 +141,9 @@ static int feed(struct spht_recording *r, struct spht_reader *reader, struct sph
 		if (opt->progress && !(++n & (PROGRESS_EVENTS - 1)))
 			opt->progress(n, opt->arg);
 	}
-	if (ret < 0) {
-		if (!opt->partial) {
-			*err = damage;
-			return -1;
-		}
-		r->complete = false;
-	}
+	/* With --partial the reader has made losses of all damage: this is another reason. */
+	if (ret < 0)
+		return -1;
 	/* Blocks in the middle that cannot be read show only now. */
 	r->complete = r->complete && spht_reader_complete(reader);
 	return spht_assemble_finish(a, err);
@@ -467,8 +461,12 @@ int spht_recording_load(struct spht_recording *r, const char *path,
 		return -1;
 	r->path = strdup(path);
 	r->complete = spht_reader_complete(reader);
-	if (!r->path || read_header(r, spht_reader_header(reader)) ||
-	    spht_reader_sha256(reader, r->sha256, err))
+	if (!r->path) {
+		spht_error_set(err, "%s: out of memory", path);
+		goto out;
+	}
+	read_header(r, spht_reader_header(reader));
+	if (spht_reader_sha256(reader, r->sha256, err))
 		goto out;
 	layout = find_layout(r, spht_reader_header(reader), err);
 	if (!layout || check_vms(r, reader, opt, err))

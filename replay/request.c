@@ -11,18 +11,20 @@
 
 /*
  * Cancelled requests keep their place until they reach the head, so there are more
- * places than @limit.  Most queues are short: room is made as it is needed.
+ * places than the limit.  Most queues are short: room is made as it is needed.
  */
-static bool ring_has_room(struct spht_ring *r, uint64_t limit)
+static bool ring_has_room(struct spht_whatif *w, struct spht_ring *r)
 {
 	uint32_t cap = r->cap ? 2 * r->cap : 16;
 	struct spht_request *v;
 
-	if (r->cap >= 4 * limit + 16)
+	if (r->cap >= 4 * w->c->costs->queue_limit + 16)
 		return false;
 	v = malloc(cap * sizeof(*v));
-	if (!v)
+	if (!v) {
+		w->no_memory = true;
 		return false;
+	}
 	for (uint32_t i = 0; i < r->len; i++)
 		v[i] = *spht_ring_at(r, i);
 	free(r->v);
@@ -33,17 +35,18 @@ static bool ring_has_room(struct spht_ring *r, uint64_t limit)
 }
 
 /* A place for one more, to be filled in; NULL: there is no room. */
-static inline struct spht_request *ring_push(struct spht_ring *r, uint64_t limit)
+static inline struct spht_request *ring_push(struct spht_whatif *w, struct spht_ring *r)
 {
-	if (r->live >= limit || (r->len == r->cap && !ring_has_room(r, limit)))
+	if (r->live >= w->c->costs->queue_limit || (r->len == r->cap && !ring_has_room(w, r)))
 		return NULL;
 	r->live++;
 	return spht_ring_at(r, r->len++);
 }
 
-static bool ring_push_first(struct spht_ring *r, const struct spht_request *q, uint64_t limit)
+static bool ring_push_first(struct spht_whatif *w, struct spht_ring *r,
+			    const struct spht_request *q)
 {
-	if (r->len == r->cap && !ring_has_room(r, limit))
+	if (r->len == r->cap && !ring_has_room(w, r))
 		return false;
 	r->head = (r->head - 1) & (r->cap - 1);
 	r->len++;
@@ -120,7 +123,7 @@ __attribute__((noinline)) static void queue_it(struct spht_whatif *w, const stru
 	/* A helper that takes no time answers at once, and may be asked again, without end. */
 	if (t->watched.live + t->queue.live < w->c->costs->queue_limit &&
 	    ++w->asked_now <= SPHT_W_MAX_ASKED)
-		q = ring_push(&t->queue, w->c->costs->queue_limit);
+		q = ring_push(w, &t->queue);
 	if (!q) {
 		spht_w_book(w, w->outside)->queue_full++;
 		return;
@@ -221,7 +224,7 @@ bool spht_request_watch(struct spht_whatif *w, struct spht_team *t, const struct
 
 	spht_ring_trim(&t->watched);
 	count_looks(w, t, ns);
-	r = ring_push(&t->watched, w->c->costs->queue_limit);
+	r = ring_push(w, &t->watched);
 	if (!r)
 		return false;
 	*r = *q;
@@ -303,7 +306,7 @@ void spht_request_appeared(struct spht_whatif *w, uint32_t page, unsigned int in
 		r.dead = false;
 		r.awake = true;
 		r.t_ns = seen;
-		if (ring_push_first(&t->queue, &r, w->c->costs->queue_limit))
+		if (ring_push_first(w, &t->queue, &r))
 			spht_bit_set(w->pages[page].queued, index);
 		else
 			spht_w_book(w, r.outside)->queue_full++;

@@ -99,8 +99,14 @@ enum spht_specs_status spht_specs_add(struct spht_specs *specs, const char *text
 	ret = find(specs, text, &params, &spec, err);
 	if (ret)
 		return ret;
-	if (spht_ranges_parse(&ranges, spec.h, params, err))
+	switch (spht_ranges_parse(&ranges, spec.h, params, err)) {
+	case 0:
+		break;
+	case -2:
+		return SPHT_SPECS_FAILED;
+	default:
 		return SPHT_SPECS_USAGE;
+	}
 	if (ranges.product > SPHT_MAX_ROWS) {
 		spht_error_set(err, "%s%llu configurations, more than the %d of one run: split it",
 			       ranges.product == UINT64_MAX ? "at least " : "",

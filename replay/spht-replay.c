@@ -10,6 +10,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "json-memory.h"
 #include "replay/calibrate.h"
 #include "replay/choose.h"
 #include "replay/emit.h"
@@ -544,15 +545,22 @@ static int replay_all(struct args *a, int argc, char **argv, struct spht_outputs
 	return ret;
 }
 
+static struct spht_outputs out;
+
+static void leave(void)
+{
+	spht_outputs_leave(&out);
+}
+
 int main(int argc, char **argv)
 {
 	double start = seconds(CLOCK_MONOTONIC);
-	static struct spht_outputs out;
 	static struct args a;
 	int ret;
 
 	/* A file that may grow no more is an error that is told, not the end. */
 	signal(SIGXFSZ, SIG_IGN);
+	spht_json_memory("spht-replay", EXIT_INPUT, leave);
 	ret = parse_args(&a, argc, argv);
 	if (ret)
 		return ret;

@@ -52,6 +52,7 @@ struct dump {
 	struct row rows[SPHT_MAX_TYPES + 1];
 	int64_t *tids; /* the threads that are --vcpu: an open hash, NO_TID where free */
 	size_t nr_tids, cap_tids; /* cap_tids a power of two */
+	struct spht_error unlearned; /* what ended the pass that looked for them; "": the end */
 	uint64_t lost_hidden; /* LOST markers that --event left out */
 };
 
@@ -415,21 +416,21 @@ static int add_tid(struct dump *d, int32_t pid)
 
 /*
  * kvmmmu events name no vCPU, so a first pass learns which threads run it.
- * Damage is left to the second pass, which has to report it anyway.
+ * Damage is left to the second pass, which comes as far; d->unlearned is for what that misses.
  */
 static int learn_vcpu(struct dump *d, const char *path)
 {
 	const struct spht_event *ev;
 	struct spht_error err;
 	struct spht_reader *r;
-	int rc = 0;
+	int rc = 0, more = 0;
 
 	r = spht_reader_open(path, d->partial ? SPHT_READ_PARTIAL : 0, &err);
 	if (!r) {
 		cmd_message("%s", err.text);
 		return CMD_FAILED;
 	}
-	while (!rc && spht_reader_next(r, &ev, &err) > 0) {
+	while (!rc && (more = spht_reader_next(r, &ev, &d->unlearned)) > 0) {
 		int slot = ev->id == SPHT_EV_LOST ? -1 : d->rows[ev->type].vcpu_slot;
 
 		if (slot >= 0 && ev->v[slot] == d->vcpu)
@@ -438,7 +439,9 @@ static int learn_vcpu(struct dump *d, const char *path)
 	spht_reader_close(r);
 	if (rc)
 		return CMD_FAILED;
-	if (!d->nr_tids)
+	if (more >= 0)
+		*d->unlearned.text = '\0';
+	if (!d->nr_tids && more >= 0)
 		return cmd_usage(d->cmd, "no event names vCPU %" PRIu64 ", info lists the vCPUs",
 				 d->vcpu);
 	return 0;
@@ -521,6 +524,10 @@ static int dump_reader(struct dump *d, struct spht_reader *r, const char *path)
 	if (cmd_out_open(&d->out, buffer_size(d)))
 		return CMD_FAILED;
 	status = dump_events(d, r);
+	if (!status && *d->unlearned.text) {
+		cmd_message("%s; threads of the vCPU may be missing", d->unlearned.text);
+		status = CMD_FAILED;
+	}
 	if (d->lost_hidden)
 		cmd_message("%s: events were lost at %" PRIu64 " places that --event leaves out; "
 			    "add LOST to see them",

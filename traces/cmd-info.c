@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 /* spht-trace info: options, one pass over the file, then info-text.c or info-json.c. */
+#include <errno.h>
 #include <getopt.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -55,8 +56,14 @@ static int info_reader(struct spht_reader *r, const char *path, bool json, size_
 		goto out;
 	}
 	/* The size of stdin is not that of a file. */
-	if (strcmp(path, "-") && !stat(path, &st) && S_ISREG(st.st_mode))
-		info.file_size = (uint64_t)st.st_size;
+	if (strcmp(path, "-")) {
+		if (stat(path, &st)) {
+			cmd_message("%s: %s", path, strerror(errno));
+			status = CMD_FAILED;
+			goto out;
+		}
+		info.file_size = S_ISREG(st.st_mode) ? (uint64_t)st.st_size : 0;
+	}
 	status = scan(&info, r);
 	if (status)
 		goto out;

@@ -191,6 +191,13 @@ bool cmd_out_flush(struct cmd_out *out)
 	return !out->failed;
 }
 
+static void no_memory(struct cmd_out *out)
+{
+	if (!out->failed)
+		cmd_message("no memory for a line of output");
+	out->failed = true;
+}
+
 void cmd_out_printf(struct cmd_out *out, const char *fmt, ...)
 {
 	va_list ap;
@@ -201,8 +208,7 @@ void cmd_out_printf(struct cmd_out *out, const char *fmt, ...)
 	n = vasprintf(&text, fmt, ap);
 	va_end(ap);
 	if (n < 0) {
-		out->failed = true;
-		cmd_message("no memory for a line of output");
+		no_memory(out);
 		return;
 	}
 	for (size_t done = 0; done < (size_t)n;) {
@@ -223,14 +229,18 @@ void cmd_out_text(struct cmd_out *out, const char *text)
 {
 	char *copy = strdup(text), *p;
 
-	for (p = copy; p && *p; p++) {
+	if (!copy) {
+		no_memory(out);
+		return;
+	}
+	for (p = copy; *p; p++) {
 		unsigned char c = (unsigned char)*p, next = (unsigned char)p[1];
 
 		/* U+0080 to U+009F are control characters of two bytes. */
 		if (c < ' ' || c == 127 || (c == 0xc2 && next >= 0x80 && next < 0xa0))
 			*p = '?';
 	}
-	cmd_out_printf(out, "%s", copy ? copy : "?");
+	cmd_out_printf(out, "%s", copy);
 	free(copy);
 }
 
@@ -290,10 +300,21 @@ int cmd_check_out(const struct cmd *cmd, const char *in, const char *out)
 	return 0;
 }
 
+static const char *being_written;
+
+void cmd_leave(void)
+{
+	struct stat st;
+
+	if (being_written && !lstat(being_written, &st) && S_ISREG(st.st_mode))
+		unlink(being_written);
+}
+
 struct spht_writer *cmd_writer_open(const char *out, bool force, const json_t *header,
 				    const struct spht_reader *r, int level, struct spht_error *err)
 {
 	const struct spht_event_type *types;
+	struct spht_writer *w;
 	unsigned int nr;
 
 	types = spht_reader_types(r, &nr);
@@ -301,8 +322,10 @@ struct spht_writer *cmd_writer_open(const char *out, bool force, const json_t *h
 		out = "/dev/stdout";
 		force = true;
 	}
-	return spht_writer_open(out, force ? SPHT_WRITE_OVERWRITE : 0, header, types, nr, level,
-				err);
+	w = spht_writer_open(out, force ? SPHT_WRITE_OVERWRITE : 0, header, types, nr, level, err);
+	if (w)
+		being_written = out;
+	return w;
 }
 
 static uint64_t json_count(const json_t *object, const char *key, bool *known)

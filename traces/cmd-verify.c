@@ -187,17 +187,20 @@ static int report_whole(struct verify *v, struct spht_reader *r, enum ledger_sta
 static int report_damage(struct verify *v)
 {
 	struct spht_reader *r = NULL;
-	struct spht_error ignored;
+	struct spht_error damage = v->err;
 	struct cmd_out out;
 	size_t blocks = 0;
 
-	cmd_message("%s", v->err.text);
+	cmd_message("%s", damage.text);
 	/* stdin is gone by now. */
-	if (strcmp(v->path, "-"))
-		r = spht_reader_open(v->path, SPHT_READ_PARTIAL, &ignored);
-	if (!r)
+	if (!strcmp(v->path, "-"))
 		return CMD_FAILED;
-	if (!count_all(v, r) && !cmd_out_open(&out, 1 << 12)) {
+	r = spht_reader_open(v->path, SPHT_READ_PARTIAL, &v->err);
+	if (!r || count_all(v, r)) {
+		/* Where nothing can be read, the reason is the same as before. */
+		if (strcmp(v->err.text, damage.text))
+			cmd_message("%s", v->err.text);
+	} else if (!cmd_out_open(&out, 1 << 12)) {
 		spht_reader_blocks(r, &blocks);
 		cmd_out_text(&out, v->path);
 		cmd_out_printf(&out, ": NOT WHOLE; with --partial can be read\n");

@@ -95,6 +95,9 @@ int cmd_check_out(const struct cmd *cmd, const char *in, const char *out);
 struct spht_writer *cmd_writer_open(const char *out, bool force, const json_t *header,
 				    const struct spht_reader *r, int level, struct spht_error *err);
 
+/* Removes what cmd_writer_open() has made, for a program that ends at once. */
+void cmd_leave(void);
+
 /* The ledger of @cpu in a footer; false where the footer does not know the CPU. */
 bool cmd_ledger(const json_t *footer, unsigned int cpu, struct spht_ledger *l);
 /* What was written and not read is what was counted lost. */

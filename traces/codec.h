@@ -44,6 +44,8 @@ struct spht_block {
 
 struct spht_decoder *spht_decoder_new(const struct spht_schema *s);
 void spht_decoder_free(struct spht_decoder *d);
+/* What spht_decoder_open() returns where nothing is wrong with the block. */
+extern const char spht_decoder_no_memory[];
 /* Starts on @b, whose bytes must stay until its end.  NULL, or what is wrong. */
 const char *spht_decoder_open(struct spht_decoder *d, const struct spht_block *b);
 /* The next events, at most @max, into @rows.  0 at the end; -1 when times do not add up. */

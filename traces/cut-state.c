@@ -628,6 +628,8 @@ void cut_state_free(struct cut_state *s)
 	bool whole = true;
 	size_t i;
 
+	if (!s)
+		return;
 	for (i = 0; i < sizeof(tables) / sizeof(tables[0]); i++)
 		whole &= tables[i]->buckets != NULL;
 	/* Nothing was fed before all tables were there. */

@@ -129,33 +129,12 @@ static void missing_header(const struct missing *m)
 		     "derived from the recorded groups by spht-replay");
 }
 
-static int compare_vcpus(const void *a, const void *b)
-{
-	int64_t x = *(const int64_t *)a, y = *(const int64_t *)b;
-
-	return (x > y) - (x < y);
-}
-
-/* Two threads that are one vCPU are two VMs, or one that was started again. */
 static void missing_vcpus(const struct missing *m)
 {
-	const struct info *info = m->info;
-	int64_t *vcpus = calloc(info->nr_threads + 1, sizeof(*vcpus));
-	size_t i, nr = 0;
-	bool twice = false;
-
-	for (i = 0; vcpus && i < info->nr_threads; i++)
-		if (info->threads[i].vcpu >= 0)
-			vcpus[nr++] = info->threads[i].vcpu;
-	if (vcpus)
-		qsort(vcpus, nr, sizeof(*vcpus), compare_vcpus);
-	for (i = 1; i < nr; i++)
-		twice |= vcpus[i] == vcpus[i - 1];
-	free(vcpus);
-	if (!nr)
+	if (!m->info->vcpu_threads)
 		tell(m, INFO_MISSING, "vCPU numbers",
 		     "each thread that walks guest tables is taken for a vCPU");
-	if (twice)
+	if (m->info->vcpu_twice)
 		tell(m, INFO_MISSING, "one VM",
 		     "two threads name the same vCPU: spht-replay needs --vm");
 }

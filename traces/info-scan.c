@@ -276,6 +276,25 @@ static int compare_threads(const void *a, const void *b)
 	return (x->pid > y->pid) - (x->pid < y->pid);
 }
 
+static int compare_vcpus(const void *a, const void *b)
+{
+	const struct info_thread *x = a, *y = b;
+
+	return (x->vcpu > y->vcpu) - (x->vcpu < y->vcpu);
+}
+
+static void find_vcpus(struct info *info, size_t nr)
+{
+	const struct info_thread *t = info->threads;
+	size_t i;
+
+	qsort(info->threads, nr, sizeof(*info->threads), compare_vcpus);
+	for (i = 0; i < nr; i++) {
+		info->vcpu_threads += t[i].vcpu >= 0;
+		info->vcpu_twice |= i && t[i].vcpu >= 0 && t[i].vcpu == t[i - 1].vcpu;
+	}
+}
+
 void info_finish(struct info *info)
 {
 	size_t i, n = 0;
@@ -283,6 +302,7 @@ void info_finish(struct info *info)
 	for (i = 0; i < info->cap_threads; i++)
 		if (info->threads[i].used)
 			info->threads[n++] = info->threads[i];
+	find_vcpus(info, n);
 	qsort(info->threads, n, sizeof(*info->threads), compare_threads);
 	qsort(info->exits, info->nr_exits, sizeof(info->exits[0]), compare_exits);
 }

@@ -52,6 +52,8 @@ struct info {
 	uint64_t lost, gaps, unknown_gaps;
 	struct info_thread *threads; /* open hash; after info_finish() a sorted list */
 	size_t nr_threads, cap_threads;
+	size_t vcpu_threads; /* of these threads: that name a vCPU */
+	bool vcpu_twice; /* two name the same: two VMs, or one that was started again */
 	struct info_exit exits[INFO_MAX_EXITS];
 	unsigned int nr_exits;
 	uint64_t exits_other, exits_total, page_faults, tdp_exits;

@@ -138,6 +138,8 @@ static const char *get_entry(struct cursor *c, struct entry *e)
 	return NULL;
 }
 
+const char spht_decoder_no_memory[] = "more dictionaries than there is memory for";
+
 /* Where the columns of the types that occur are. */
 struct places {
 	struct cursor dir;
@@ -163,7 +165,7 @@ static const char *place_column(struct spht_decoder *d, struct places *at, struc
 		if (!d->dicts[column])
 			d->dicts[column] = malloc(sizeof(*d->dicts[column]));
 		if (!d->dicts[column])
-			return "more dictionaries than there is memory for";
+			return spht_decoder_no_memory;
 		spht_dict_table(&e.dict, d->dicts[column]);
 		op->coding = d->dicts[column];
 	} else {

@@ -224,7 +224,7 @@ static int grow(uint8_t **buf, size_t *cap, size_t need)
 	return 0;
 }
 
-/* Reads, checks and unpacks block @nr into @c.  -1 with @err set. */
+/* Reads, checks and unpacks block @nr into @c.  -1 with @err set, -2 without memory. */
 static int load_block(struct spht_reader *r, struct cursor *c, size_t nr, struct spht_error *err)
 {
 	const size_t fixed = SPHT_FRAME_PREFIX + SPHT_BLOCK_HEADER;
@@ -244,7 +244,7 @@ static int load_block(struct spht_reader *r, struct cursor *c, size_t nr, struct
 	    grow(&c->raw, &c->raw_cap, b->raw_size + (size_t)SPHT_RAW_SLACK)) {
 		spht_error_set(err, "%s: offset 0x%llx: out of memory for a block of %u bytes",
 			       name, offset, b->raw_size);
-		return -1;
+		return -2;
 	}
 	if (spht_source_read(&r->src, b->offset, r->comp, fixed + b->comp_size, err))
 		return -1;
@@ -286,6 +286,11 @@ static int load_block(struct spht_reader *r, struct cursor *c, size_t nr, struct
 	wrong = spht_decoder_open(c->decoder,
 				  &(struct spht_block){c->raw, b->raw_size, b->nr_events, b->cpu,
 						       b->first_ts, b->last_ts, b->preamble});
+	if (wrong == spht_decoder_no_memory) {
+		spht_error_set(err, "%s: offset 0x%llx: out of memory to decode block %zu", name,
+			       offset, nr);
+		return -2;
+	}
 	if (wrong) {
 		spht_error_set(err, "%s: offset 0x%llx: block %zu has %s; its writer was broken",
 			       name, offset + fixed, nr, wrong);
@@ -341,6 +346,7 @@ static int refill(struct spht_reader *r, struct cursor *c, struct spht_error *er
 
 		if (!c->in_block) {
 			size_t nr;
+			int ret;
 
 			if (c->next == c->end)
 				return missing_end(r, c);
@@ -357,8 +363,10 @@ static int refill(struct spht_reader *r, struct cursor *c, struct spht_error *er
 			c->lost_told = false;
 			c->next++;
 			c->told = 0;
-			if (load_block(r, c, nr, err))
-				return give_up_block(r, c, c->block.first_ts);
+			ret = load_block(r, c, nr, err);
+			/* A lack of memory is no damage. */
+			if (ret)
+				return ret == -2 ? -1 : give_up_block(r, c, c->block.first_ts);
 			c->in_block = true;
 		}
 		n = spht_decoder_next(c->decoder, c->rows, BATCH);

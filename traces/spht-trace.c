@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "cmd.h"
+#include "json-memory.h"
 #include "version.h"
 
 static const struct cmd *const commands[] = {
@@ -65,6 +66,7 @@ int main(int argc, char **argv)
 	char title[32];
 	size_t i;
 
+	spht_json_memory("spht-trace", CMD_FAILED, cmd_leave);
 	if (argc < 2) {
 		fprintf(stderr, "spht-trace: which command? See 'spht-trace --help'\n");
 		return CMD_USAGE;

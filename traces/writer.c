@@ -37,13 +37,14 @@ int spht_writer_put(struct spht_writer *w, const void *data, size_t len, struct 
 	return 0;
 }
 
-static int write_header(struct spht_writer *w, const json_t *header, struct spht_error *err)
+/* The first frame of the file, of *@size bytes; NULL with @err set. */
+static uint8_t *header_frame(const struct spht_writer *w, const json_t *header, size_t *size,
+			     struct spht_error *err)
 {
 	json_t *all = header ? json_copy((json_t *)header) : json_object();
 	char *text = NULL;
 	uint8_t *frame = NULL;
 	size_t len;
-	int ret = -1;
 
 	if (!all || json_object_set_new(all, "format_version", json_integer(SPHT_FORMAT_VERSION)) ||
 	    json_object_set_new(all, "types", spht_schema_to_json(w->schema))) {
@@ -56,12 +57,12 @@ static int write_header(struct spht_writer *w, const json_t *header, struct spht
 	frame = malloc(SPHT_FRAME_PREFIX + SPHT_HEADER_FIXED + len);
 	if (!text || !frame) {
 		spht_writer_no_memory(w, err);
-		goto out;
+		goto fail;
 	}
 	if (len > SPHT_MAX_HEADER) {
 		spht_error_set(err, "%s: the header would have %zu bytes of JSON, the limit is %u",
 			       w->path, len, SPHT_MAX_HEADER);
-		goto out;
+		goto fail;
 	}
 	spht_put32(frame, SPHT_FRAME_HEADER);
 	spht_put32(frame + 4, (uint32_t)(SPHT_HEADER_FIXED + len));
@@ -70,12 +71,15 @@ static int write_header(struct spht_writer *w, const json_t *header, struct spht
 	spht_put32(frame + 20, (uint32_t)len);
 	spht_put32(frame + 24, spht_crc32c(spht_crc32c(0, frame, 24), text, len));
 	memcpy(frame + 28, text, len);
-	ret = spht_writer_put(w, frame, 28 + len, err);
+	*size = 28 + len;
+	goto out;
+fail:
+	free(frame);
+	frame = NULL;
 out:
 	json_decref(all);
 	free(text);
-	free(frame);
-	return ret;
+	return frame;
 }
 
 struct spht_writer *spht_writer_open(const char *path, unsigned int flags, const json_t *header,
@@ -84,6 +88,8 @@ struct spht_writer *spht_writer_open(const char *path, unsigned int flags, const
 {
 	int how = flags & SPHT_WRITE_OVERWRITE ? O_TRUNC : O_EXCL;
 	struct spht_writer *w = calloc(1, sizeof(*w));
+	uint8_t *frame = NULL;
+	size_t size;
 
 	if (w) {
 		w->fd = -1;
@@ -103,6 +109,10 @@ struct spht_writer *spht_writer_open(const char *path, unsigned int flags, const
 	w->schema = spht_schema_new(types, nr_types, err);
 	if (!w->schema)
 		goto fail;
+	/* Before there is a file that would have to be removed again. */
+	frame = header_frame(w, header, &size, err);
+	if (!frame)
+		goto fail;
 	w->fd = open(path, O_WRONLY | O_CREAT | O_CLOEXEC | how, 0666);
 	if (w->fd < 0) {
 		spht_error_set(err, "%s: cannot create: %s%s", path, strerror(errno),
@@ -110,10 +120,12 @@ struct spht_writer *spht_writer_open(const char *path, unsigned int flags, const
 		goto fail;
 	}
 	w->created = true;
-	if (write_header(w, header, err))
+	if (spht_writer_put(w, frame, size, err))
 		goto fail;
+	free(frame);
 	return w;
 fail:
+	free(frame);
 	spht_writer_abort(w);
 	return NULL;
 }

@@ -264,7 +264,7 @@ if ldd "$SPHT_RECORD" 2>/dev/null | grep -q libasan; then
 	skip "symbols that unpack to 2 GB are refused" "AddressSanitizer knows no memory limit"
 else
 	synth x.dat damage=bomb compression=zstd
-	refused "symbols that unpack to 2 GB are refused" 'libtracecmd cannot open this file' x.dat
+	refused "symbols that unpack to 2 GB are refused" 'libtracecmd failed .out of memory.' x.dat
 fi
 rm -f ./*
 
