@@ -32,6 +32,7 @@ static void add_histograms(struct spht_outputs *out, const struct spht_recording
 			spht_csv_header(out->histograms.f, &row);
 		out->histograms_started = true;
 		spht_csv_row(out->histograms.f, &row);
+		spht_output_note(&out->histograms);
 	}
 }
 
@@ -78,6 +79,7 @@ static int add_timeline(struct spht_outputs *out, const struct spht_recording *r
 {
 	if (spht_timeline_write(out->timeline.f, t, rec, row))
 		return -1;
+	spht_output_note(&out->timeline);
 	if (out->report)
 		spht_text_timeline(out->report, t, out->timeline.path);
 	if (t->full)
@@ -161,6 +163,8 @@ void spht_outputs_leave(const struct spht_outputs *out)
 	spht_output_leave(&out->csv);
 	spht_output_leave(&out->json);
 	spht_output_leave(&out->intervals);
+	spht_output_leave(&out->histograms);
+	spht_output_leave(&out->timeline);
 }
 
 int spht_outputs_close(struct spht_outputs *out, bool keep)
