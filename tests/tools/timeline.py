@@ -121,6 +121,15 @@ def hold(tracks):
     claim(not holds, "mmu_lock is held by", list(holds))
 
 
+def tile(tracks):
+    """A vCPU always does something, from its first slice to its last."""
+    for track, slices in tracks.items():
+        until = slices[0][0]
+        for begin, end, e in slices if track[0] == 1 else ():
+            claim(begin <= until, track, e, "begins after nothing")
+            until = max(until, end)
+
+
 def agree(trace, tracks, row):
     """Sums over slices are the table's."""
     def total(match):
@@ -194,6 +203,7 @@ if len(sys.argv) > 2:
     with open(sys.argv[2], newline="", encoding="utf-8") as f:
         rows = list(csv.DictReader(f))
     claim(len(rows) == 1, "the table has", len(rows), "rows")
+    tile(tracks)
     agree(trace, tracks, rows[0])
 print(f"{sum(map(len, tracks.values()))} slices on {len(tracks)} tracks, {len(arrows)} arrows, {wrong} wrong")
 sys.exit(wrong != 0)
