@@ -28,7 +28,7 @@ make_root()
 	else
 		tar -C "$ROOT" -xpf "$archive" || return 1
 	fi
-	# mktemp made it for its owner alone.
+	# Whatever our umask is: it is a user's / now.
 	chmod 0755 "$ROOT"
 	mount -t proc proc "$ROOT/proc" && mount -t sysfs -o ro sysfs "$ROOT/sys" &&
 		mount -t tmpfs tmpfs "$ROOT/dev/shm" &&
