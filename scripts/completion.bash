@@ -5,6 +5,11 @@
 # for bash.  `make install` puts it where bash-completion looks; without that, source it.
 # What heuristics there are and their parameters are asked of spht-replay itself.
 
+_spht_help()
+{
+	"$program" --help 2>/dev/null </dev/null
+}
+
 # Options of each program; one that needs a value ends in =, one that may have one
 # in =?.
 _spht_options()
@@ -47,7 +52,7 @@ _spht_options()
 	windows) echo --output= --date= -j --help ;;
 	# Another script: what its own help lists.
 	*-*) ;;
-	*) "$program" --help 2>/dev/null </dev/null | sed -nE 's/^ +(--[a-z-]+)(=?).*/\1\2/p' ;;
+	*) _spht_help | sed -nE 's/^ +(-[A-Za-z]( [A-Z]+)?, )?(--[a-z-]+)(=?).*/\3\4/p' ;;
 	esac
 }
 
@@ -59,6 +64,8 @@ _spht_commands()
 	sweep) echo plan run status merge shard ;;
 	stats) echo recordings pooled intervals paired worst parts best all ;;
 	tables) echo fidelity ablation bounds windows thesis ;;
+	replay | record | calibrate | windows) ;;
+	*) _spht_help | sed -nE 's/^  ([a-z]+)  +[^ ].*/\1/p' ;;
 	esac
 }
 
@@ -106,6 +113,8 @@ _spht_files()
 	stats) echo '*.csv' ;;
 	sweep-shard | sweep-plan | sweep-run | sweep-status | sweep-merge) echo '*.json' ;;
 	replay | trace-* | tables | tables-* | windows) echo '*.spht' ;;
+	trace | record | calibrate | sweep) ;;
+	*) echo '*' ;;
 	esac
 }
 

@@ -136,6 +136,21 @@ offers "spht-sweep has commands" "shard status" spht-sweep s
 offers "  with options of their own" "--slurm=" spht-sweep run --s
 offers "spht-stats takes a table of its own, then tables" "paired parts pooled" spht-stats p
 offers "  and the values of its options" "tuning" spht-stats best --part = t
+cat >spht-toy <<'END'
+#!/bin/sh
+echo 'usage: scripts/toy KIND [OPTION]... FILE
+
+  round    wheels
+  square   none at all
+
+  --colour=NAME      of it
+  -o FILE, --output=FILE
+  --help'
+END
+chmod +x spht-toy
+offers "another script is asked for what it takes" "round" ./spht-toy r
+offers "  and its options" "--output=" ./spht-toy round --o
+offers "  then any file" "notes.md" ./spht-toy round no
 offers "a name that nobody knows is offered nothing" "" "$replay" --no-such-option = ''
 
 finish

@@ -93,6 +93,7 @@ pc()
 }
 abi=$(sed -n 's/^#define SPHT_HEURISTIC_ABI \([0-9]*\)$/\1/p' "$TOP/heuristics/heuristic.h")
 version=$("$SPHT_REPLAY" --version | awk '{ print $2; exit }')
+has "the Debian packages have the same version" "$TOP/debian/changelog" "^spht \\($version\\) "
 if command -v pkg-config >/dev/null; then
 	check "spht.pc has the version of spht-replay and the interface's" test \
 		"$(pc --modversion) $(pc --variable=abi)" = "$version $abi"
