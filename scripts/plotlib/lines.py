@@ -33,7 +33,7 @@ class XAxis:
         else:
             order = [v for _, v in sorted(zip(numbers, values))]
             positive = [n for n in numbers if n > 0]
-            wide = bool(positive) and max(positive) / min(positive) >= 8
+            wide = bool(positive) and max(positive) / min(positive) >= 4
             self.log = wide and min(numbers) > 0
             self.even = wide and not self.log
         self.order = order
@@ -250,8 +250,10 @@ def speedup(tables, options):
     notes = []
     for k, part in enumerate(compare.panels(chosen, apart, 3)):
         SpeedupPanel(canvas, part, k, name, notes).draw()
+    several = len({r.text("knowledge") for r in chosen}) > 1
+    bars = "; bars: from the strict to the optimistic world" if several else ""
     caption = [f"Speed-up against {'the time scale of the guest' if name == SCALE else name};"
-               " dashed: its bound, all base faults free; bars: strict and optimistic worlds",
+               " dashed: its bound, all base faults free" + bars,
                compare.provenance(chosen, compare.ALL_WORLDS)]
     canvas.finish(caption + notes + compare.cautions(chosen), options.caption)
     return canvas

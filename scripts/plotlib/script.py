@@ -54,9 +54,10 @@ def wrap(text, width):
 
 TEX = {"\\": r"\textbackslash{}", "~": r"\textasciitilde{}", "^": r"\textasciicircum{}",
        "×": r"$\times$", "–": "--", "µ": r"$\mu$", "−": "$-$", "|": r"\textbar{}",
-       "<": r"\textless{}", ">": r"\textgreater{}", '"': "{''}", "≥": r"$\geq$",
+       "<": r"\textless{}", ">": r"\textgreater{}", '"': r"\textquotedblright{}", "≥": r"$\geq$",
        "†": r"$\dagger$", "\u00a0": "~", "[": r"\lbrack{}", "]": r"\rbrack{}",
-       "-": "{-}", "'": "{'}", "`": "{`}"}
+       "-": "{-}", "'": r"\textquoteright{}",
+       "’": r"\textquoteright{}", "`": "{`}"}
 
 
 def tex(text):
@@ -73,7 +74,9 @@ def tex(text):
 
 
 def quoted(text):
-    return "'" + text.replace("'", "''") + "'"
+    """For gnuplot: in single quotes it looks for nothing, but it misses the end of a text that
+    has two of them beside each other. So there is none: an apostrophe is a sign of its own."""
+    return "'" + text.replace("'", "’") + "'"
 
 
 def num(value):
@@ -113,8 +116,13 @@ def scale(values, most=5, zero=True):
         low, high = (low, low + 1) if low >= 0 else (low - 1, low)
     step = nice_step(high - low, most)
     first, last = math.floor(low / step + 1e-9), math.ceil(high / step - 1e-9)
+    ends = [first * step, last * step]
+    # A small loss beside large gains takes no room that it does not need.
+    if zero and low < 0 < high:
+        ends[0] = max(ends[0], low - 0.03 * (high - low))
+        first = math.ceil(ends[0] / step)
     ticks = [(tick_text(k * step, step), k * step) for k in range(first, last + 1)]
-    return first * step, last * step, ticks
+    return *ends, ticks
 
 
 class Axes:

@@ -353,8 +353,8 @@ rows = list(csv.DictReader(open(sys.argv[1])))
 out = csv.DictWriter(sys.stdout, rows[0], lineterminator="\n")
 out.writeheader()
 for row in rows:
-    row["trace"] = "'; system('touch pwned') #`touch pwned` \u00e9\u4e2d --.spht"
-    row["heuristic"] += "[%_#{}^~&\\<c>\""
+    row["trace"] = "'' ; system('touch pwned') #`touch pwned` \u00e9\u4e2d --.spht"
+    row["heuristic"] = "'\'' ; system('touch pwned') # " + row["heuristic"] + "[%_#{}^~&\\<c>\""
     row["params"] = row["params"].replace("n=", "n=$x`touch pwned`@y\\")
     out.writerow(row)
 END
@@ -362,7 +362,7 @@ for format in svg pdf tex; do
 	check "names full of signs are drawn as $format" plot avoided hostile.csv --format=$format -o host.$format
 done
 check "  as they are" "$TOP/tests/tools/svg-check.py" host.svg
-has "  all of them" "$T/out" "system\('touch"
+has "  all of them" "$T/out" "system\(.*touch"
 check "  and in a table" plot table hostile.csv -o hostt.tex
 check "  and nothing in them is run" test ! -e pwned
 if command -v pdflatex >/dev/null && kpsewhich booktabs.sty >/dev/null; then
