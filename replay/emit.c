@@ -116,6 +116,8 @@ int spht_outputs_close(struct spht_outputs *out, bool keep)
 {
 	int ret = spht_output_close(&out->csv, keep);
 
+	json_decref(out->rows);
+	out->rows = NULL;
 	ret |= spht_output_close(&out->json, keep);
 	return ret | spht_output_close(&out->intervals, keep);
 }
