@@ -83,18 +83,23 @@ static bool is_own_code(uintptr_t pc)
 static bool is_library(uintptr_t pc);
 
 struct walk {
-	bool own, done;
+	bool below; /* the functions here, which were called by whom it is told to, are passed */
+	bool own;
 };
 
-/* The innermost frame that is neither the sanitizers' nor the C library's tells whose fault it is. */
+/* Then the innermost frame that is neither the sanitizers' nor the C library's tells whose fault it is. */
 static _Unwind_Reason_Code on_frame(struct _Unwind_Context *context, void *arg)
 {
 	uintptr_t pc = _Unwind_GetIP(context);
 	struct walk *w = arg;
 
-	w->own = is_own_code(pc);
-	w->done = w->own || is_library(pc);
-	return w->done ? _URC_END_OF_STACK : _URC_NO_REASON;
+	if (!is_own_code(pc) && !is_library(pc))
+		w->below = true;
+	else if (w->below) {
+		w->own = is_own_code(pc);
+		return _URC_END_OF_STACK;
+	}
+	return _URC_NO_REASON;
 }
 
 /* Where the libraries are that the child is there for, as /proc/self/maps had it. */
