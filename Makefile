@@ -9,6 +9,7 @@
 # make check-asan   the same tests under AddressSanitizer and UBSan
 # make check-tsan   the tests of the real clock under ThreadSanitizer
 # make check-faults every allocation, write and read of the programs fails once
+# make fuzz         fuzz targets for tests/fuzz/run, with clang
 # make check-mutations  break the rules of the model one by one: does a test fail each time
 # make check-package  Debian packages, built and tried in a clean root; FULL=1: the README's two commands there, too
 # make format-check does every C file look as .clang-format wants it
@@ -59,7 +60,7 @@ VERSION := 0.1.0
 GIT_COMMIT := $(shell git -C $(CURDIR) describe --always --dirty --abbrev=12 --exclude='*' 2>/dev/null || echo unknown)
 
 override CFLAGS += -std=gnu11 -Wall -Wextra -Wformat=2 -Wshadow -Wvla -Wmissing-prototypes \
-	-Wstrict-prototypes -pthread $(if $(WERROR),-Werror)
+	-Wstrict-prototypes -pthread $(if $(WERROR),-Werror) $(if $(FUZZER),-Wno-format-nonliteral)
 override CPPFLAGS += -I. -Itraces -I$(BUILD) -D_GNU_SOURCE -D_FILE_OFFSET_BITS=64
 # Empty where pkg-config or a library is missing; `have-libs` says so.
 PKG_CFLAGS := $(shell $(PKG_CONFIG) --cflags $(PKGS) $(HEADER_PKGS) 2>/dev/null)
@@ -192,6 +193,11 @@ VMM := $(if $(LIVE_SRCS),$(BUILD)/tests/vmm)
 DUO_SRCS := $(if $(LIVE_SRCS),tests/live/duo.c tests/live/duo-patterns.c tests/live/words.c tests/live/duo-list.c \
 	tests/live/counters.c calibrate/die.c calibrate/guest.c calibrate/machine.c calibrate/vm.c)
 DUO := $(if $(DUO_SRCS),$(BUILD)/tests/duo)
+# Fuzz targets: with driver.c each takes files (a part of the tests), with FUZZER=1 libFuzzer is in them.
+FUZZ_TARGETS := costs trace $(if $(RECORD_LIB),cmdline perfdata tracedat)
+FUZZ_SRCS := tests/fuzz/fuzz.c tests/fuzz/mutate.c $(if $(FUZZER),,tests/fuzz/driver.c)
+FUZZ := $(patsubst %,$(BUILD)/tests/fuzz/%,$(FUZZ_TARGETS))
+FUZZ_CFLAGS := -fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer
 DUO_PLUGINS := $(if $(DUO_SRCS),$(patsubst %,$(BUILD)/tests/asks_%.so,window nextline stride prefault) \
 	$(BUILD)/tests/given.so)
 
@@ -203,7 +209,7 @@ programs: $(PROGRAMS)
 # What lets calls of the programs fail: for LD_PRELOAD, and made of registers of x86-64.
 FAULT := $(if $(filter x86_64,$(shell uname -m)),$(BUILD)/tests/fault.so)
 
-tools: $(TOOLS) $(RECORD_TOOLS) $(FAULT) $(VMM) $(DUO) $(DUO_PLUGINS)
+tools: $(TOOLS) $(RECORD_TOOLS) $(FAULT) $(VMM) $(DUO) $(DUO_PLUGINS) $(FUZZ)
 
 unit: $(UNIT_RUN)
 
@@ -221,6 +227,8 @@ define update
 	@if cmp -s $@.new $@; then rm $@.new; else mv $@.new $@; fi
 endef
 
+# A comma that is no end of an argument.
+, := ,
 quote = '$(subst ','\'',$(1))'
 
 $(BUILD)/version.h: FORCE
@@ -293,7 +301,7 @@ $(BUILD)/libcollector.a: $(call objs,$(RECORD_SRCS))
 define link
 	@echo '  LD    $@'
 	@mkdir -p $(@D)
-	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) -Wl,--as-needed -o $@ $(filter %.o %.a,$^) $(EXTRA_LIBS) \
+	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) -Wl,--as-needed -o $@ $(filter %.o,$^) $(filter %.a,$^) $(EXTRA_LIBS) \
 		$(PKG_LIBS) -lm $(LDLIBS)
 endef
 
@@ -321,6 +329,28 @@ $(VMM): $(call objs,$(LIVE_SRCS))
 
 $(DUO): $(call objs,$(DUO_SRCS))
 	$(link)
+
+# A program as a function of a fuzz target.
+$(BUILD)/tests/fuzz/spht-trace-main.o: traces/spht-trace.c $(BUILD)/flags | have-libs $(BUILD)/version.h
+	$(compile)
+$(BUILD)/tests/fuzz/spht-trace-main.o: EXTRA_CFLAGS = -Dmain=spht_trace_main -Wno-missing-prototypes
+$(BUILD)/tests/fuzz/spht-replay-main.o: replay/spht-replay.c $(BUILD)/flags | have-libs $(BUILD)/version.h
+	$(compile)
+$(BUILD)/tests/fuzz/spht-replay-main.o: EXTRA_CFLAGS = -Dmain=spht_replay_main -Wno-missing-prototypes
+
+FUZZ_IMPORTS := $(BUILD)/tests/fuzz/perfdata $(BUILD)/tests/fuzz/tracedat
+$(filter-out %/costs,$(FUZZ)): $(BUILD)/tests/fuzz/spht-trace-main.o \
+	$(call objs,$(filter-out traces/spht-trace.c,$(TRACE_TOOL_SRCS)))
+$(BUILD)/tests/fuzz/trace $(BUILD)/tests/fuzz/cmdline: $(BUILD)/tests/fuzz/spht-replay-main.o \
+	$(call objs,$(filter-out replay/spht-replay.c,$(REPLAY_SRCS)))
+$(FUZZ_IMPORTS): $(call objs,tests/fuzz/import.c)
+$(BUILD)/tests/fuzz/trace: $(call objs,tests/fuzz/trace-mutate.c tests/fuzz/image.c)
+$(FUZZ): %: %.o $(call objs,$(FUZZ_SRCS)) $(RECORD_LIB) $(REPLAY_LIB) $(TRACES_LIB)
+	$(link)
+$(FUZZ): EXTRA_LIBS = $(if $(FUZZER),-fsanitize=fuzzer) $(RECORD_LIBS) $(FUZZ_WRAP)
+$(FUZZ_IMPORTS): FUZZ_WRAP = -Wl,--wrap=spht_child_start,--wrap=spht_child_end
+$(BUILD)/tests/fuzz/cmdline: FUZZ_WRAP = $(patsubst %,-Wl$(,)--wrap=%,exit open fopen dlopen unlink rename execl \
+	mkostemp spht_specs_add spht_specs_close)
 
 define plugin
 	@echo '  LD    $@'
@@ -405,6 +435,13 @@ check-tsan:
 check-faults: programs tools
 	@BUILD='$(BUILD)' tests/faults $(or $(FAULTS),--all)
 
+# With coverage, address and undefined behaviour checked; tests/fuzz/run runs them.
+fuzz:
+	@$(MAKE) BUILD=$(BUILD)/fuzz FUZZER=1 CC=$(CLANG) LDFLAGS= CFLAGS='-O1 -g $(FUZZ_CFLAGS) \
+		-fsanitize=fuzzer-no-link' fuzzers
+
+fuzzers: $(FUZZ)
+
 check-some: programs tools unit
 	@BUILD='$(BUILD)' UNIT_RUN='$(UNIT_RUN)' python3 tests/run $(TESTS)
 
@@ -448,11 +485,11 @@ clean:
 
 FORCE:
 .PHONY: all programs tools unit have-libs demo demo-run check check-run check-live check-asan \
-	check-tsan check-faults check-some clock validate \
+	check-tsan check-faults check-some fuzz fuzzers clock validate \
 	check-mutations check-package format-check lab check-lab bench tables results validation clean \
 	FORCE
 
 -include $(patsubst %.c,$(BUILD)/%.d,$(TRACES_SRCS) $(TRACE_TOOL_SRCS) $(REPLAY_LIB_SRCS) \
 	$(REPLAY_SRCS) $(CALIBRATE_SRCS) $(RECORD_SRCS) $(HEURISTIC_SRCS) $(UNIT_TESTS) $(UNIT_LIB_SRCS) \
-	$(LIVE_SRCS) $(DUO_SRCS) $(wildcard tests/tools/*.c)) \
+	$(LIVE_SRCS) $(DUO_SRCS) $(wildcard tests/tools/*.c tests/fuzz/*.c)) \
 	$(BUILD)/heuristics/table.d $(BUILD)/replay/costs-default.d

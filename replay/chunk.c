@@ -53,7 +53,7 @@ static void sort(struct spht_chunk *c, unsigned int bits, uint32_t nr)
 		uint32_t from = c->at[kind << bits];
 		uint32_t to = kind + 1 < SPHT_CHANGE_NR ? c->at[(kind + 1) << bits] : nr;
 
-		c->changes[kind] = out + from;
+		c->changes[kind] = nr ? out + from : out;
 		c->nr_changes[kind] = to - from;
 	}
 	for (uint32_t i = 0; i < nr; i++)

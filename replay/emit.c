@@ -172,6 +172,8 @@ int spht_outputs_close(struct spht_outputs *out, bool keep)
 	/* One that failed has been told; the others would only look like results of this run. */
 	int ret = spht_output_close(&out->csv, keep);
 
+	json_decref(out->rows);
+	out->rows = NULL;
 	ret |= spht_output_close(&out->json, keep && !ret);
 	ret |= spht_output_close(&out->intervals, keep && !ret);
 	ret |= spht_output_close(&out->histograms, keep && !ret);

@@ -68,10 +68,12 @@ int spht_obs_rmap_add(struct spht_observed *o, gfn_t gfn, uint32_t page, unsigne
 void spht_obs_rmap_del(struct spht_observed *o, struct spht_obs_info *info)
 {
 	uint32_t i = info->rmap;
-	struct spht_obs_rmap *r = &o->rmap[i];
+	struct spht_obs_rmap *r;
 
+	/* There may be no array yet. */
 	if (!i)
 		return;
+	r = &o->rmap[i];
 	info->rmap = 0;
 	if (r->next)
 		o->rmap[r->next].prev = r->prev;

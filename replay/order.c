@@ -235,7 +235,7 @@ static int deliver_piece(struct spht_order *o, const struct piece *p, struct sph
 	if (p->kind == SPHT_EXIT_SEEN || p->kind == SPHT_EXIT_PIECE)
 		x.snaps = NULL;
 	if (p->kind != SPHT_EXIT_SEEN) {
-		x.ops = n->exit.ops + p->first;
+		x.ops = p->nr ? n->exit.ops + p->first : NULL;
 		x.nr_ops = p->nr;
 	}
 	if (p->kind == SPHT_EXIT_PIECE)

@@ -66,7 +66,8 @@ static void sum_up(struct spht_steps *s)
 	for (uint32_t i = 0; i < s->nr - s->first; i++) {
 		struct spht_step *st = &s->v[i];
 
-		st->flags |= doing(s->dos + st->first_do, st->nr_do);
+		if (st->nr_do)
+			st->flags |= doing(s->dos + st->first_do, st->nr_do);
 		if (st->flags & SPHT_STEP_LOOSE)
 			continue;
 		if (st->vcpu >= s->nr_vcpus)

@@ -588,7 +588,7 @@ static int run(const struct cmd *cmd, int argc, char **argv)
 		{"help", no_argument, NULL, 'h'},
 		{NULL, 0, NULL, 0},
 	};
-	static struct dump d = {.header = true};
+	struct dump d = {.header = true};
 	struct spht_reader *r;
 	struct spht_error err;
 	const char *path;

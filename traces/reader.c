@@ -342,6 +342,7 @@ static int missing_end(const struct spht_reader *r, struct cursor *c)
 static int refill(struct spht_reader *r, struct cursor *c, struct spht_error *err)
 {
 	for (;;) {
+		uint64_t reached;
 		int n;
 
 		if (!c->in_block) {
@@ -369,13 +370,15 @@ static int refill(struct spht_reader *r, struct cursor *c, struct spht_error *er
 				return ret == -2 ? -1 : give_up_block(r, c, c->block.first_ts);
 			c->in_block = true;
 		}
+		/* What cannot be decoded overwrites the rows before it. */
+		reached = c->told ? c->rows[c->nr - 1].ts : c->block.first_ts;
 		n = spht_decoder_next(c->decoder, c->rows, BATCH);
 		if (n < 0) {
 			spht_error_set(err,
 				       "%s: offset 0x%llx: the times in the block do not end "
 				       "at the time its header gives; its writer was broken",
 				       r->src.name, (unsigned long long)c->block.offset);
-			return give_up_block(r, c, c->ts);
+			return give_up_block(r, c, reached);
 		}
 		c->at = 0;
 		c->nr = (uint32_t)n;

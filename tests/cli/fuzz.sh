@@ -1,0 +1,52 @@
+#!/bin/sh
+# SPDX-License-Identifier: LGPL-2.1-or-later
+#
+# Fuzzing: every input that is kept goes through its target once, without a fuzzer, so that
+# what was found once stays found.  The fuzzers themselves are run by tests/fuzz/run.
+# shellcheck source=tests/cli/lib.sh
+. "$(dirname "$0")/lib.sh"
+cd "$TOP" || exit 1
+
+# count TARGET: how many inputs are kept of it.
+count()
+{
+	find "tests/fuzz/corpus/$1" "tests/fuzz/findings/$1" -type f 2>/dev/null | wc -l
+}
+
+for folder in tests/fuzz/corpus/*; do
+	target=$(basename "$folder")
+	program=$BUILD/tests/fuzz/$target
+	if [ ! -x "$program" ]; then
+		case $target in
+		perfdata | tracedat | cmdline)
+			skip "every kept input of the fuzz target $target goes through" \
+				"it needs the libraries of spht-record"
+			continue
+			;;
+		esac
+	fi
+	set -- "$folder"
+	[ ! -d "tests/fuzz/findings/$target" ] || set -- "$@" "tests/fuzz/findings/$target"
+	check "every kept input of the fuzz target $target goes through" "$program" "$@"
+	printf '%d files\n' "$(count "$target")" >"$T/want"
+	check "  none is left out" diff "$T/want" "$T/out"
+done
+
+status 1 "a file that is not there is no success" "$BUILD/tests/fuzz/costs" "$T/nothing"
+
+for file in $(find tests/fuzz/findings -type f | sort); do
+	name=${file#tests/fuzz/findings/}
+	grep -qF "\`$name\`" tests/fuzz/README.md || echo "$name"
+done >"$T/untold"
+check "tests/fuzz/README.md says of every finding what it was" diff /dev/null "$T/untold"
+
+find tests/fuzz/corpus tests/fuzz/findings -type f -size +16k >"$T/large"
+check "no kept input has more than 16 KiB" diff /dev/null "$T/large"
+
+check "the sums of the sittings can be had" tests/fuzz/run --sums
+sed -n '/^| target | sittings/,/^$/p' docs/hardening.md | sed '/^$/d' >"$T/told"
+check "  docs/hardening.md has them" diff "$T/told" "$T/out"
+status 2 "an unknown fuzz target is refused" tests/fuzz/run nosuch
+status 2 "a sitting of no length at all is refused" tests/fuzz/run costs --seconds=-1
+
+finish
