@@ -13,7 +13,7 @@
 # make check-mutations  break the rules of the model one by one: does a test fail each time
 # make check-package  Debian packages, built and tried in a clean root; FULL=1: the README's two commands there, too
 # make format-check does every C file look as .clang-format wants it
-# make bench        sizes and speeds against trace-cmd and libtracecmd
+# make bench        sizes and speeds beside trace-cmd's and perf's: docs/bench.md; BENCH='OPTION... FILE'
 # make tables       tables of docs/evidence.md; TABLES='bounds FILE...' for another one
 # make validation   docs/validation.md, from docs/validation
 # make clock        the table of docs/clock.md from docs/clock.csv; with CLOCK='NAME=FILE:SCALE...' measures first

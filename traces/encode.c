@@ -19,7 +19,6 @@ struct op {
 	uint16_t reg;
 	uint8_t slot;
 	uint8_t rot, up, down; /* value = rotl(word, rot) << up >> down */
-	uint8_t kind; /* enum guess_kind of the first candidate */
 	uint8_t exact : 2; /* candidates with a symbol of their own */
 	bool raw : 1, whole : 1; /* whole: the word as it is */
 };
@@ -103,7 +102,6 @@ static void prepare_op(struct spht_encoder *e, unsigned int p, struct spht_colum
 	struct op *op = &e->ops[p];
 
 	spht_guess_prepare(&op->first, &part->cands[0], e->tables);
-	op->kind = (uint8_t)spht_guess_kind(&part->cands[0]);
 	for (unsigned int i = 1; i < part->ncands; i++)
 		spht_guess_prepare(&others[i - 1], &part->cands[i], e->tables);
 	op->others = others;
@@ -260,8 +258,7 @@ add_values(struct spht_encoder *e, const struct program *prog, const struct spht
 
 	for (struct op *op = prog->ops, *end = prog->end; op < end; op++) {
 		uint64_t value = ev->v[op->slot];
-		struct opinion o =
-			guess_ask_kind((enum guess_kind)op->kind, &op->first, regs, &nowhere);
+		struct opinion o = guess_ask(&op->first, regs, &nowhere);
 
 		if (!op->whole)
 			value = spht_rotl(value, op->rot) << op->up >> op->down;

@@ -151,28 +151,36 @@ void spht_predict_print(const struct spht_part *part, char *buf, size_t size)
 #undef PUT
 }
 
+static enum guess_kind kind_of(const struct spht_cand *c)
+{
+	const struct spht_key *k = c->keys;
+	bool as_it_is = !c->shr && !c->shl;
+
+	if (!c->nkeys)
+		return as_it_is ? GUESS_REG : GUESS_SHIFTED;
+	if (c->reg == SPHT_REG_ZERO && !k[1].shift && !k[2].shift) {
+		if (k[0].levels && c->nkeys > 1)
+			return c->nkeys == 2 ? GUESS_WALK2 : GUESS_WALK3;
+		if (!k[0].levels && !k[0].shift)
+			return (enum guess_kind)(GUESS_TABLE1 + c->nkeys - 1);
+	}
+	return as_it_is && c->nkeys == 1 && !k[0].levels ? GUESS_NEAR : GUESS_OTHER;
+}
+
 void spht_guess_prepare(struct guess *g, const struct spht_cand *c, uint64_t *tables)
 {
 	g->from = c->reg;
 	g->shr = c->shr;
 	g->shl = c->shl;
-	g->add = c->add;
-	g->table = c->nkeys ? tables + c->table : NULL;
+	if (c->nkeys)
+		g->table = tables + c->table;
+	else
+		g->add = c->add;
 	g->index_shift = (uint8_t)(64 - c->bits);
 	g->levels = c->keys[0].levels;
 	for (unsigned int k = 0; k < SPHT_MAX_KEYS; k++) {
 		g->key[k] = c->keys[k].reg;
 		g->key_shift[k] = c->keys[k].shift;
 	}
-}
-
-enum guess_kind spht_guess_kind(const struct spht_cand *c)
-{
-	if (!c->nkeys && !c->shr && !c->shl)
-		return GUESS_REG;
-	if (!c->nkeys || c->reg != SPHT_REG_ZERO)
-		return GUESS_OTHER;
-	if (c->keys[0].levels)
-		return GUESS_WALK;
-	return (enum guess_kind)(GUESS_TABLE1 + c->nkeys - 1);
+	g->kind = (uint8_t)kind_of(c);
 }

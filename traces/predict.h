@@ -15,19 +15,26 @@
 /* The usual shapes of a candidate, which do without what they do not need. */
 enum guess_kind {
 	GUESS_REG, /* a register plus a number */
-	GUESS_TABLE1, /* a table relative to nothing with so many keys */
+	GUESS_TABLE1, /* a table relative to nothing with so many keys, none of them shifted */
 	GUESS_TABLE2,
 	GUESS_TABLE3,
-	GUESS_WALK, /* a table whose key depends on a level */
-	GUESS_OTHER,
+	GUESS_WALK2, /* two or three keys, of which only the first is shifted, by a level */
+	GUESS_WALK3,
+	GUESS_NEAR, /* a table of one key, relative to a register as it is */
+	GUESS_SHIFTED, /* a register, shifted, plus a number */
+	GUESS_OTHER, /* any table */
+	GUESS_NR
 };
 
 /* A candidate with what its evaluation needs in one place. */
 struct guess {
-	uint64_t add;
-	uint64_t *table; /* NULL without keys */
+	union {
+		uint64_t add; /* of GUESS_REG and GUESS_SHIFTED */
+		uint64_t *table; /* of all others */
+	};
 	uint16_t from, key[SPHT_MAX_KEYS], levels;
 	uint8_t shr, shl, index_shift, key_shift[SPHT_MAX_KEYS];
+	uint8_t kind; /* enum guess_kind */
 };
 
 /* What a candidate says, and where it is told what was right. */
@@ -38,69 +45,58 @@ struct opinion {
 
 /* Fills @g from @c; @tables is the arena of all tables. */
 void spht_guess_prepare(struct guess *g, const struct spht_cand *c, uint64_t *tables);
-enum guess_kind spht_guess_kind(const struct spht_cand *c);
 
-static inline __attribute__((always_inline)) uint64_t guess_key(const struct guess *g, int i,
-								const uint64_t *regs)
-{
-	return regs[g->key[i]] >> g->key_shift[i];
-}
-
-static inline __attribute__((always_inline)) uint64_t *guess_entry(const struct guess *g,
-								   const uint64_t *regs)
-{
-	uint64_t k =
-		(regs[g->key[0]] >> ((g->key_shift[0] + 9 * regs[g->levels]) & 63)) * SPHT_MIX0 +
-		guess_key(g, 1, regs) * SPHT_MIX1 + guess_key(g, 2, regs) * SPHT_MIX2;
-
-	return g->table + (k >> g->index_shift);
-}
-
-static inline __attribute__((always_inline)) struct opinion from_table(uint64_t *entry)
-{
-	return (struct opinion){*entry, 0, entry};
-}
-
-/* What @g of any kind says; @nowhere takes what a candidate without a table learns. */
-static inline __attribute__((always_inline)) struct opinion
-guess_ask(const struct guess *g, const uint64_t *regs, uint64_t *nowhere)
-{
-	struct opinion o;
-
-	o.from = regs[g->from] >> g->shr << g->shl;
-	o.value = o.from + g->add;
-	o.entry = nowhere;
-	if (g->table) {
-		o.entry = guess_entry(g, regs);
-		o.value = o.from + *o.entry;
-	}
-	return o;
-}
-
-/* The same where @kind is known to be that of @g. */
+/* What @g of kind @kind says; @nowhere takes what a candidate without a table learns. */
 static inline __attribute__((always_inline)) struct opinion
 guess_ask_kind(enum guess_kind kind, const struct guess *g, const uint64_t *regs, uint64_t *nowhere)
 {
+	uint64_t k = 0, from = 0, *entry;
+
 	switch (kind) {
 	case GUESS_REG:
 		return (struct opinion){regs[g->from] + g->add, 0, nowhere};
-	case GUESS_TABLE1:
-		return from_table(g->table + (guess_key(g, 0, regs) * SPHT_MIX0 >> g->index_shift));
-	case GUESS_TABLE2:
-		return from_table(g->table + ((guess_key(g, 0, regs) * SPHT_MIX0 +
-					       guess_key(g, 1, regs) * SPHT_MIX1) >>
-					      g->index_shift));
+	case GUESS_SHIFTED:
+		return (struct opinion){(regs[g->from] >> g->shr << g->shl) + g->add, 0, nowhere};
 	case GUESS_TABLE3:
-		return from_table(g->table + ((guess_key(g, 0, regs) * SPHT_MIX0 +
-					       guess_key(g, 1, regs) * SPHT_MIX1 +
-					       guess_key(g, 2, regs) * SPHT_MIX2) >>
-					      g->index_shift));
-	case GUESS_WALK:
-		return from_table(guess_entry(g, regs));
+		k += regs[g->key[2]] * SPHT_MIX2;
+		/* fallthrough */
+	case GUESS_TABLE2:
+		k += regs[g->key[1]] * SPHT_MIX1;
+		/* fallthrough */
+	case GUESS_TABLE1:
+		k += regs[g->key[0]] * SPHT_MIX0;
+		break;
+	case GUESS_WALK3:
+		k += regs[g->key[2]] * SPHT_MIX2;
+		/* fallthrough */
+	case GUESS_WALK2:
+		k += regs[g->key[1]] * SPHT_MIX1;
+		k += (regs[g->key[0]] >> ((g->key_shift[0] + 9 * regs[g->levels]) & 63)) *
+		     SPHT_MIX0;
+		break;
+	case GUESS_NEAR:
+		from = regs[g->from];
+		k = (regs[g->key[0]] >> g->key_shift[0]) * SPHT_MIX0;
+		break;
 	case GUESS_OTHER:
-		return guess_ask(g, regs, nowhere);
+		from = regs[g->from] >> g->shr << g->shl;
+		k = (regs[g->key[0]] >> ((g->key_shift[0] + 9 * regs[g->levels]) & 63)) *
+			    SPHT_MIX0 +
+		    (regs[g->key[1]] >> g->key_shift[1]) * SPHT_MIX1 +
+		    (regs[g->key[2]] >> g->key_shift[2]) * SPHT_MIX2;
+		break;
+	default:
+		__builtin_unreachable();
 	}
-	__builtin_unreachable();
+	entry = g->table + (k >> g->index_shift);
+	return (struct opinion){from + *entry, from, entry};
+}
+
+/* The same of any kind. */
+static inline __attribute__((always_inline)) struct opinion
+guess_ask(const struct guess *g, const uint64_t *regs, uint64_t *nowhere)
+{
+	return guess_ask_kind((enum guess_kind)g->kind, g, regs, nowhere);
 }
 
 static inline uint64_t spht_zigzag(uint64_t d)

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 #include <stdlib.h>
+#include <string.h>
 
 #include "program.h"
 #include "spht_trace.h"
@@ -33,7 +34,7 @@ struct spht_decoder *spht_decoder_new(const struct spht_schema *s)
 	d->regs = calloc(s->nr_regs, sizeof(*d->regs));
 	d->tables = calloc(s->nr_entries + 1, sizeof(*d->tables));
 	d->read = calloc(s->nr_regs, sizeof(*d->read));
-	d->ops = calloc(s->nr_parts + 1, sizeof(*d->ops));
+	d->ops = calloc(s->nr_parts + s->nr_types + 1, sizeof(*d->ops));
 	d->programs = calloc(s->nr_types + 1, sizeof(*d->programs));
 	d->dicts = calloc(s->nr_parts + s->nr_types + 1, sizeof(*d->dicts));
 	if (!d->regs || !d->tables || !d->read || !d->ops || !d->programs || !d->dicts) {
@@ -71,6 +72,7 @@ void spht_decoder_free(struct spht_decoder *d)
 	free(d->tables);
 	free(d->read);
 	free(d->ops);
+	free(d->unusual);
 	free(d->programs);
 	free(d);
 }
@@ -157,7 +159,7 @@ static const char *place_column(struct spht_decoder *d, struct places *at, struc
 	*coding = e.coding;
 	op->value = e.value;
 	op->symbols = &zero;
-	op->step = 0;
+	op->all = 0;
 	op->bit = op->bits_end = op->nbytes = 0;
 	if (e.coding < SPHT_CODING_FIRST)
 		return NULL;
@@ -172,7 +174,7 @@ static const char *place_column(struct spht_decoder *d, struct places *at, struc
 		op->coding = spht_coding_table(e.coding);
 	}
 	op->symbols = at->symbols;
-	op->step = 1;
+	op->all = UINT32_MAX;
 	op->bits = at->bits;
 	op->nbytes = e.nbytes;
 	op->bits_end = 8 * e.nbytes;
@@ -185,7 +187,8 @@ static const char *place_column(struct spht_decoder *d, struct places *at, struc
 static bool prepare_op(struct spht_decoder *d, struct program *prog, struct op *op,
 		       const struct spht_part *part, enum spht_coding coding)
 {
-	const struct spht_cand constant = {.add = op->value};
+	const struct spht_cand constant = {.add = op->value}, *first = &part->cands[0];
+	bool varies = true;
 
 	op->slot = part->slot;
 	op->rot = part->rot;
@@ -197,15 +200,45 @@ static bool prepare_op(struct spht_decoder *d, struct program *prog, struct op *
 	if (coding == SPHT_CODING_CONST ||
 	    (coding == SPHT_CODING_ZERO && part->raw && part->ncands == 1)) {
 		prog->start.v[op->slot] |= spht_rotr(op->value << op->shift, op->rot);
-		spht_guess_prepare(&op->guesses[0], &constant, d->tables);
-		op->kind = (uint8_t)spht_guess_kind(&constant);
+		first = &constant;
 		op->hit = 0;
-		return d->read[part->reg];
+		varies = d->read[part->reg];
 	}
-	for (unsigned int i = 0; i < part->ncands; i++)
-		spht_guess_prepare(&op->guesses[i], &part->cands[i], d->tables);
-	op->kind = (uint8_t)spht_guess_kind(&part->cands[0]);
-	return true;
+	spht_guess_prepare(&op->first, first, d->tables);
+	for (unsigned int i = 1; i < part->ncands; i++)
+		spht_guess_prepare(&op->others[i - 1], &part->cands[i], d->tables);
+	op->kind = (uint8_t)(op->first.kind + (part->width == 64 && !part->rot ? 0 : OP_PIECE));
+	return varies;
+}
+
+#define SUM_SLACK 8u /* bytes behind the sums that sum_up() may write */
+_Static_assert(SUM_SLACK <= SPHT_RAW_SLACK, "symbols are read as far as sums are written");
+
+/* What is not 0 in the symbols of a type with @count events, in @unusual. */
+static void sum_up(struct program *prog, uint8_t *unusual, uint32_t count)
+{
+	bool first = true;
+
+	for (const struct op *op = prog->ops; op->kind != OP_END; op++) {
+		if (op->hit == NO_SYMBOL) {
+			memset(unusual, 1, count);
+			return;
+		}
+		if (!op->all)
+			continue;
+		/* Eight at a time, the last ones perhaps beyond @count: into the slack. */
+		for (uint32_t i = 0; i < count; i += 8) {
+			uint64_t sum, more;
+
+			memcpy(&sum, unusual + i, sizeof(sum));
+			memcpy(&more, op->symbols + i, sizeof(more));
+			sum = first ? more : sum | more;
+			memcpy(unusual + i, &sum, sizeof(sum));
+		}
+		first = false;
+	}
+	if (first)
+		memset(unusual, 0, count);
 }
 
 /* Directory and columns of all types that occur. */
@@ -214,6 +247,7 @@ static const char *open_columns(struct spht_decoder *d, struct cursor *c, const 
 	const struct spht_schema *s = d->schema;
 	struct places at = {.dir = *c};
 	uint64_t symbols = 0, bits = 0;
+	uint8_t *unusual = d->unusual;
 	const char *wrong;
 
 	/* First to the end of the directory, where the columns begin. */
@@ -235,24 +269,28 @@ static const char *open_columns(struct spht_decoder *d, struct cursor *c, const 
 	at.bits = c->p + symbols;
 	for (unsigned int t = 0; t < s->nr_types; t++) {
 		struct program *prog = &d->programs[t];
+		struct op *op = &d->ops[s->first_part[t] + t];
 		enum spht_coding coding;
 
-		prog->nr_ops = 0;
+		prog->ops = op;
+		prog->at = 0;
 		prog->time.bit = prog->time.nbytes = 0;
+		op->kind = OP_END;
 		if (!counts[t])
 			continue;
-		prog->ops = &d->ops[s->first_part[t]];
 		wrong = place_column(d, &at, &prog->time, s->nr_parts + t, counts[t], &coding);
 		if (wrong)
 			return wrong;
 		for (uint32_t p = s->first_part[t]; p < s->first_part[t + 1]; p++) {
-			struct op *op = &prog->ops[prog->nr_ops];
-
 			wrong = place_column(d, &at, op, p, counts[t], &coding);
 			if (wrong)
 				return wrong;
-			prog->nr_ops += prepare_op(d, prog, op, &s->parts[p], coding);
+			op += prepare_op(d, prog, op, &s->parts[p], coding);
 		}
+		op->kind = OP_END;
+		sum_up(prog, unusual, counts[t]);
+		prog->unusual = unusual;
+		unusual += counts[t];
 	}
 	return NULL;
 }
@@ -292,6 +330,12 @@ const char *spht_decoder_open(struct spht_decoder *d, const struct spht_block *b
 		return wrong;
 	if ((uint64_t)(c.end - c.p) < b->nr_events)
 		return "fewer bytes than events";
+	if (b->nr_events > SPHT_BLOCK_EVENTS)
+		return "more events than a block holds";
+	if (!d->unusual)
+		d->unusual = malloc(SPHT_BLOCK_EVENTS + SUM_SLACK);
+	if (!d->unusual)
+		return "more events than there is memory for";
 	d->types = c.p;
 	c.p += b->nr_events;
 	count_types(d, counts);

@@ -441,20 +441,31 @@ static int find_next(struct spht_reader *r, struct spht_error *err)
 	}
 }
 
+/* spht_reader_next() where no row is at hand. */
+static __attribute__((noinline)) int next_rows(struct spht_reader *r, const struct spht_event **ev,
+					       struct spht_error *err)
+{
+	int ret = r->has_failed ? -1 : find_next(r, &r->failed);
+
+	if (ret > 0) {
+		*ev = r->row++;
+		return 1;
+	}
+	r->row = r->rows_end = NULL;
+	r->has_failed = ret < 0;
+	if (ret < 0)
+		spht_error_set(err, "%s", r->failed.text);
+	return ret;
+}
+
 int spht_reader_next(struct spht_reader *r, const struct spht_event **ev, struct spht_error *err)
 {
-	if (__builtin_expect(r->row == r->rows_end, 0)) {
-		int ret = r->has_failed ? -1 : find_next(r, &r->failed);
+	struct spht_event *row = r->row;
 
-		if (ret <= 0) {
-			r->row = r->rows_end = NULL;
-			r->has_failed = ret < 0;
-			if (ret < 0)
-				spht_error_set(err, "%s", r->failed.text);
-			return ret;
-		}
-	}
-	*ev = r->row++;
+	if (__builtin_expect(row == r->rows_end, 0))
+		return next_rows(r, ev, err);
+	r->row = row + 1;
+	*ev = row;
 	return 1;
 }
 
