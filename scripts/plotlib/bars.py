@@ -249,7 +249,8 @@ def slack(tables, options):
     for k, (title, of) in enumerate(series):
         slack_panel(canvas, title, of, k, (min(used), max(used)), k == len(series) - 1)
     caption = ["Slack: how long an entry had been ready when it was used; uses in time, inferred"
-               " world, lines from the strict to the optimistic one", compare.provenance(rows, compare.NO_WORLD)]
+               " world, lines from the strict to the optimistic one",
+               compare.provenance(rows, compare.NO_WORLD)]
     canvas.finish(caption + notes + compare.cautions(rows), options.caption)
     return canvas
 

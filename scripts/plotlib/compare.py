@@ -198,7 +198,8 @@ def baselines_text(rows, seen):
     if seen["baseline"] == [""]:
         return "KVM's own prefetch not told (the --csv table of the run does)"
     if len(seen["baseline"]) > 1:
-        return "beyond KVM's own prefetch, windows " + ", ".join(sorted(seen["baseline"], key=plain))
+        windows = ", ".join(sorted(seen["baseline"], key=lambda w: (len(w), w)))
+        return f"beyond KVM's own prefetch, windows {windows}"
     window = seen["baseline"][0]
     text = "KVM has no prefetch of its own (window 1)" if window == "1" else \
         f"beyond KVM's own prefetch window {window}"

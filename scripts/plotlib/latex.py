@@ -35,7 +35,8 @@ def number(value, digits):
     """With thin spaces, and a minus that is one; nothing that is not 0 is shown as 0."""
     text = f"{abs(value):,.{digits}f}".replace(",", r"\,")
     if value and not text.strip("0.\\,"):
-        return f"$<${10 ** -digits:.{digits}f}" if value > 0 else f"$>$$-${10 ** -digits:.{digits}f}"
+        least = f"{10 ** -digits:.{digits}f}"
+        return f"$<${least}" if value > 0 else f"$>$$-${least}"
     return f"$-${text}" if value < 0 else text
 
 
@@ -92,7 +93,9 @@ def span_of(column):
 def spec_of(column, rows):
     """The column's alignment; brackets and comma of bounds are the tabular's own."""
     if column in BOUNDS:
-        return ("r@{~[}" if BOUNDS[column][0] else r"@{\hspace{2\tabcolsep}[}") + r"r@{, }r@{]\hspace{2\tabcolsep}}"
+        gap = r"\hspace{2\tabcolsep}"
+        begin = "r@{~[}" if BOUNDS[column][0] else f"@{{{gap}[}}"
+        return f"{begin}r@{{, }}r@{{]{gap}}}"
     if column == "name":
         return "l"
     for row in rows:
@@ -131,8 +134,9 @@ def table(tables, options):
             body.append(" & ".join(cells) + r" \\")
     notes = [f"{c} is empty for {', '.join(dict.fromkeys(of))}" for c, of in empties.items()]
     notes += ["dagger: bounds crossed"] * crossed + compare.cautions(rows)
-    return "\n".join(["% " + line.replace("\u00a0", " ") for line in [compare.provenance(rows), *notes,
-                                                "Needs booktabs."]]
-                     + [rf"\begin{{tabular}}{{{''.join(spec_of(c, rows) for c in columns)}}}",
-                        r"\toprule", " & ".join(head_of(c) for c in columns) + r" \\", *body,
-                        r"\bottomrule", r"\end{tabular}", ""])
+    comments = ["% " + line.replace("\u00a0", " ")
+                for line in [compare.provenance(rows), *notes, "Needs booktabs."]]
+    return "\n".join([*comments,
+                      rf"\begin{{tabular}}{{{''.join(spec_of(c, rows) for c in columns)}}}",
+                      r"\toprule", " & ".join(head_of(c) for c in columns) + r" \\", *body,
+                      r"\bottomrule", r"\end{tabular}", ""])

@@ -4,7 +4,7 @@
 from . import compare
 from .script import (BLACK, ENDS, LINE, Axes, Canvas, dashed, num, scale, spread, style, width_of,
                      wrap)
-from .source import COUNTS, HISTOGRAMS, RESULTS, Missing, Problem, Row, params_of, rows_of
+from .source import COUNTS, HISTOGRAMS, HUGE, RESULTS, Missing, Problem, Row, params_of, rows_of
 
 SCALE = "guest_time_scale"
 MAX_LINES = 14
@@ -12,10 +12,12 @@ EVEN = "The parameter's values stand in equal distances"
 
 
 def as_number(text):
+    """None for what is none, or none that has a place on an axis."""
     try:
-        return float(text)
+        value = float(text)
     except ValueError:
         return None
+    return value if abs(value) < HUGE else None
 
 
 class XAxis:
@@ -34,7 +36,7 @@ class XAxis:
             order = [v for _, v in sorted(zip(numbers, values))]
             positive = [n for n in numbers if n > 0]
             wide = bool(positive) and max(positive) / min(positive) >= 4
-            self.log = wide and min(numbers) > 0
+            self.log = wide and min(numbers) > 0 and max(numbers) / min(numbers) < HUGE
             self.even = wide and not self.log
         self.order = order
         self.at = {v: (k if self.even else as_number(v)) for k, v in enumerate(order)}
@@ -59,7 +61,9 @@ class XAxis:
         axes.x, axes.logx = (low, high), self.log
         ticks, last = [], -1e9
         for value, place in self.at.items():
-            text = compare.time_text(float(value)) if self.time else compare.plain(value)
+            number = as_number(value)
+            text = compare.time_text(number) if self.time and number is not None else \
+                compare.plain(value)
             x = axes.at(place, 0)[0]
             half = width_of(text) / 2
             free = texts and x - half > last + 3
@@ -380,6 +384,9 @@ def latency_panel(canvas, part, k, notes):
     names = compare.names(part.rows)
     series = {}
     for row in part.rows:
+        if (row.number("from_ns") or 0) < 0 or row.text("from_ns") == "":
+            raise Problem(f"{row.where}: from_ns is {row.text('from_ns') or 'empty'}; expected what"
+                          " a build takes, in ns")
         series.setdefault(row.spec(), {})[row.text("from_ns")] = row
     if len(series) > MAX_LINES:
         raise Problem(f"{part.rows[0].where}: {len(series)} lines are too many for one pair of axes"

@@ -13,6 +13,8 @@ from .script import FONT
 from .source import Problem
 
 SECONDS = 120
+# So its sizes are those of an SVG, in points.
+CAIRO = "fontscale 0.75 linewidth 2 pointscale 1.6 dashlength 2"
 MM = 25.4 / 72
 # What follows the name of a .tex in that of its picture: NAME.pdf may be another figure.
 PICTURE = "-picture.pdf"
@@ -27,9 +29,9 @@ def terminal(canvas, stem):
         return [f"set terminal svg size {w},{h} fixed font 'sans-serif,{FONT}' noenhanced"
                 f" background rgb 'white' name 'spht_{canvas.name}'", f"set output '{stem}.svg'"]
     if canvas.form == "pdf":
-        return [f"set terminal pdfcairo {size} font 'Sans,{FONT}' noenhanced fontscale 0.75 linewidth 2 pointscale 1.6 dashlength 2"
+        return [f"set terminal pdfcairo {size} font 'Sans,{FONT}' noenhanced {CAIRO}"
                 " background rgb 'white'", f"set output '{stem}.pdf'"]
-    return [f"set terminal cairolatex pdf input {size} fontscale 0.75 linewidth 2 pointscale 1.6 dashlength 2"
+    return [f"set terminal cairolatex pdf input {size} {CAIRO}"
             r" header '\fontsize{8}{9.6}\selectfont'", f"set output '{stem}.tex'"]
 
 

@@ -145,7 +145,8 @@ class Axes:
         self.setup += [f"set logscale {axis}"] if log else []
         self.setup.append(f"set {axis}range [{num(low)}:{num(high)}]")
         marks = ", ".join(f"'' {num(v)}" for _, v in ticks)
-        self.setup.append(f"set {axis}tics nomirror scale 0.4 ({marks})" if ticks else f"unset {axis}tics")
+        self.setup.append(f"set {axis}tics nomirror scale 0.4 ({marks})" if ticks
+                          else f"unset {axis}tics")
 
     def rule(self, x1, y1, x2, y2, style):
         """A line in the coordinates of the axes."""

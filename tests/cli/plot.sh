@@ -223,6 +223,9 @@ printf '%s\n' '3 40 50 0' '2 30 40 100' '0 0 10 1000000' >want
 same "  the data are the table's cells" want got
 has "  times have units" texts '^1 ms$'
 
+sed '/,latency,100,/s/,latency,100,/,latency,,/' bins.csv >bad.csv
+refused "a point of the curve without its latency" 'bad.csv:6: from_ns is empty' latency bad.csv
+
 {
 	for scale in 0.1 1 10; do
 		for world in strict inferred optimistic; do
