@@ -118,12 +118,12 @@ else
 		--timeline-window=.. "$sample"
 	has "  that it is cut is said" err '^spht-replay: big\.json: THE TIMELINE IS CUT at [0-9.]+ s of the recording: 1000000 events are all'
 	has "  the report says so, too" out 'of virtual time; CUT$'
-	head -n 40 big.json >head
-	has "  and the trace" head '"cut":"after 1000000 events'
-	has "  where one sees it" head '"name":"process_labels","args":\{"labels":"CUT at [0-9.]+ s'
-	tail -c 4 big.json >tail
+	head -n 40 big.json >first
+	has "  and the trace" first '"cut":"after 1000000 events'
+	has "  where one sees it" first '"name":"process_labels","args":\{"labels":"CUT at [0-9.]+ s'
+	tail -c 4 big.json >last
 	printf '\n]}\n' >want
-	same "  which is whole" want tail
+	same "  which is whole" want last
 	rm big.json
 fi
 
