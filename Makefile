@@ -344,6 +344,7 @@ $(filter-out %/costs,$(FUZZ)): $(BUILD)/tests/fuzz/spht-trace-main.o \
 $(BUILD)/tests/fuzz/trace $(BUILD)/tests/fuzz/cmdline: $(BUILD)/tests/fuzz/spht-replay-main.o \
 	$(call objs,$(filter-out replay/spht-replay.c,$(REPLAY_SRCS)))
 $(FUZZ_IMPORTS): $(call objs,tests/fuzz/import.c)
+$(BUILD)/tests/fuzz/perfdata: $(call objs,tests/fuzz/perfdata-mutate.c)
 $(BUILD)/tests/fuzz/trace: $(call objs,tests/fuzz/trace-mutate.c tests/fuzz/image.c)
 $(FUZZ): %: %.o $(call objs,$(FUZZ_SRCS)) $(RECORD_LIB) $(REPLAY_LIB) $(TRACES_LIB)
 	$(link)
