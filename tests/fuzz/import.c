@@ -26,6 +26,8 @@ extern uint8_t __start___sancov_cntrs[] __attribute__((weak));
 extern uint8_t __stop___sancov_cntrs[] __attribute__((weak));
 extern const uintptr_t __start___sancov_pcs[] __attribute__((weak));
 extern const uintptr_t __stop___sancov_pcs[] __attribute__((weak));
+/* The linker's: where the program's code begins and ends. */
+extern const char __executable_start[], etext[];
 /* Of clang's other way to count, for figures of coverage: the child will not come to exit(). */
 int __llvm_profile_write_file(void) __attribute__((weak));
 /* Of the sanitizers. */
@@ -65,18 +67,23 @@ static size_t nr_counters(void)
 	return nr < MAX_COUNTERS ? nr : MAX_COUNTERS;
 }
 
+/* Without clang's table all of the program counts, with it what is not the sanitizers'. */
 static bool is_own_code(uintptr_t pc)
 {
-	/* Pairs of address and flags, in no order. */
 	static uintptr_t first, last;
 
-	for (const uintptr_t *p = __start___sancov_pcs; !last && p < __stop___sancov_pcs; p += 2) {
-		if (!first || *p < first)
-			first = *p;
+	if (!last && &__start___sancov_pcs[0] == &__stop___sancov_pcs[0]) {
+		first = (uintptr_t)__executable_start;
+		last = (uintptr_t)etext;
 	}
-	for (const uintptr_t *p = __start___sancov_pcs; p < __stop___sancov_pcs; p += 2)
-		if (*p > last)
-			last = *p;
+	if (last)
+		return pc >= first && pc <= last;
+	/* Pairs of address and flags, in no order. */
+	first = UINTPTR_MAX;
+	for (const uintptr_t *p = __start___sancov_pcs; p < __stop___sancov_pcs; p += 2) {
+		first = *p < first ? *p : first;
+		last = *p > last ? *p : last;
+	}
 	return pc >= first && pc <= last;
 }
 
@@ -174,13 +181,15 @@ static void on_signal(int sig)
 
 static int run_task(struct spht_pipe *pipe, void *arg)
 {
-	static const int signals[] = {SIGPROF, SIGABRT, SIGFPE, SIGILL};
+	static const int signals[] = {SIGPROF, SIGABRT, SIGFPE, SIGILL, SIGSEGV, SIGBUS};
+	/* The last two are the sanitizer's where there is one. */
+	const size_t nr = __asan_set_error_report_callback ? 4 : 6;
 	const struct itimerval timer = {.it_value = {.tv_sec = CHILD_SECONDS}};
 	const struct task *t = arg;
 	int ret;
 
 	/* libFuzzer's own handlers would report the parent's input as its finding. */
-	for (size_t i = 0; i < sizeof(signals) / sizeof(signals[0]); i++)
+	for (size_t i = 0; i < nr; i++)
 		signal(signals[i], on_signal);
 	if (__sanitizer_set_death_callback)
 		__sanitizer_set_death_callback(on_death);
