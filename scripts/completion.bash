@@ -20,7 +20,8 @@ _spht_options()
 			--legality= --helper-prefetch= --prefetch-window= --mmu-pages= --costs= \
 			--guest-time-scale= --clock= --pace= --repetitions= --warmup-runs= --cpus= --smt \
 			--helpers= --curve= --kvm= --bypass-guest-pf= --rules= --vm= --roi= \
-			--warmup= --interval= --intervals= --snapshots= --memory= --partial \
+			--warmup= --interval= --intervals= --histograms= \
+			--timeline= --timeline-window= --snapshots= --memory= --partial \
 			'--explain=?' --list-misses --verify --timing --quiet '--calibrate=?' \
 			--help --version
 		;;
@@ -103,8 +104,8 @@ _spht_values()
 _spht_files()
 {
 	case $1 in
-	*--csv | *--intervals) echo '*.csv' ;;
-	*--json | *--costs | *--calibrate | calibrate-o | calibrate--output) echo '*.json' ;;
+	*--csv | *--intervals | *--histograms) echo '*.csv' ;;
+	*--json | *--timeline | *--costs | *--calibrate | calibrate-o | calibrate--output) echo '*.json' ;;
 	stats--output) echo '*' ;;
 	windows--output) echo '*.csv' ;;
 	record--import | *--dir | *--replay) echo '*' ;;

@@ -35,7 +35,7 @@ same "  and changes no name, mode or link" first second
 find "$root" -xtype l >broken
 check "no installed link leads nowhere" test ! -s broken
 (cd "$root/opt/spht/bin" && ls) | grep -v other >names
-for name in spht-replay spht-trace spht-sweep spht-stats spht-tables spht-windows; do
+for name in spht-replay spht-trace spht-sweep spht-stats spht-tables spht-windows spht-plot; do
 	has "$name is installed" names "^$name\$"
 	check "  and bash finds a completion by its name" \
 		test -r "$root/opt/spht/share/bash-completion/completions/$name"
@@ -75,7 +75,7 @@ if /usr/bin/python3 -c 'import scipy.stats' 2>/dev/null; then
 else
 	skip "spht-stats reads the table" "python3-scipy is not installed"
 fi
-for script in sweep stats tables windows; do
+for script in sweep stats tables windows plot; do
 	case $script in
 	stats | windows) /usr/bin/python3 -c 'import scipy.stats' 2>/dev/null || continue ;;
 	esac

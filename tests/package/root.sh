@@ -30,7 +30,9 @@ make_root()
 	fi
 	# Whatever our umask is: it is a user's / now.
 	chmod 0755 "$ROOT"
+	# Slurm wants control groups; those of the machine, as where make check is run by hand.
 	mount -t proc proc "$ROOT/proc" && mount -t sysfs -o ro sysfs "$ROOT/sys" &&
+		mount --rbind /sys/fs/cgroup "$ROOT/sys/fs/cgroup" &&
 		mount -t tmpfs tmpfs "$ROOT/dev/shm" &&
 		mount -t devpts -o newinstance,ptmxmode=0666 devpts "$ROOT/dev/pts" || return 1
 	sed 's/^/deb /; s/$/ main/' "$T/mirrors" >"$ROOT/etc/apt/sources.list"
