@@ -26,7 +26,7 @@ SCRIPT_PACKAGES := $(notdir $(patsubst %/__init__.py,%,$(wildcard scripts/statli
 COST_PROFILES := replay/costs/default.json replay/costs/kvm_pvm-6.18-epyc.json
 MAN1 := docs/spht-trace.1 docs/spht-replay.1 docs/spht-record.1 docs/spht-calibrate.1
 MAN5 := docs/spht-trace.5
-DOCS := $(addprefix docs/,clock.md costs.md evidence.md heuristics.md figures.md install.md \
+DOCS := $(addprefix docs/,bench.md clock.md costs.md evidence.md figures.md hardening.md heuristics.md install.md \
 	limits.md metrics.md model.md results.md results-full.md statistics.md sweep.md timeline.md \
 	trace-format.md validation.md)
 EXAMPLES := examples/lastdelta/lastdelta.c examples/lastdelta/Makefile

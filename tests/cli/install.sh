@@ -47,6 +47,11 @@ for page in $(sed -n 's/.*](\([a-z-]*\.md\)[#)].*/\1/p' "$root"/opt/spht/share/d
 done >missing
 check "  and no installed page leads to one that is not" test ! -s missing
 
+# Those whose name ends in -reading are parts of others.
+(cd "$TOP/docs" && ls ./*.md) | grep -v -e '-reading\.md$' >want
+(cd "$root/opt/spht/share/doc/spht/docs" && ls ./*.md) >got
+same "  and every page of docs/ is installed" want got
+
 # Elsewhere, in an environment that knows nothing of the sources.
 cp -a "$root/opt/spht" moved
 installed()
