@@ -5,9 +5,11 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "calibrate/die.h"
 #include "calibrate/kvm-report.h"
 #include "calibrate/lead-report.h"
 #include "json-memory.h"
+#include "std-files.h"
 #include "version.h"
 
 #define RUNS    5u
@@ -62,7 +64,9 @@ static unsigned long number(const char *option, const char *s, unsigned long min
 
 static void finish_stdout(void)
 {
-	exit(fflush(stdout) || ferror(stdout) ? 1 : 0);
+	if (fflush(stdout) || ferror(stdout))
+		die_errno("standard output cannot be written");
+	exit(0);
 }
 
 static void parse(struct args *a, int argc, char **argv)
@@ -118,6 +122,7 @@ int main(int argc, char **argv)
 	struct machine m;
 	struct args a;
 
+	spht_std_files();
 	spht_json_memory("spht-calibrate", 1, NULL);
 	parse(&a, argc, argv);
 	machine_open(&m);

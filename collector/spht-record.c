@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
-#include <fcntl.h>
+#include <errno.h>
 #include <locale.h>
 #include <signal.h>
 #include <stdio.h>
+#include <string.h>
 #include <unistd.h>
 
 #include "check.h"
@@ -10,6 +11,7 @@
 #include "message.h"
 #include "options.h"
 #include "output.h"
+#include "std-files.h"
 
 static volatile sig_atomic_t stop, hurry;
 
@@ -36,18 +38,6 @@ static void catch_signals(void)
 	sigaction(SIGXFSZ, &sa, NULL);
 }
 
-/* A trace that got the number of a closed stderr would fill with messages. */
-static void open_standard_files(void)
-{
-	int fd;
-
-	do
-		fd = open("/dev/null", O_RDWR);
-	while (fd >= 0 && fd <= STDERR_FILENO);
-	if (fd >= 0)
-		close(fd);
-}
-
 static int import(const struct spht_import *i)
 {
 	enum spht_status status = spht_import(i);
@@ -64,7 +54,7 @@ int main(int argc, char **argv)
 	struct spht_options o;
 	int status;
 
-	open_standard_files();
+	spht_std_files();
 	spht_json_memory("spht-record", SPHT_FAILED, spht_output_leave);
 	/* jansson writes and reads numbers as the C locale has them. */
 	setlocale(LC_ALL, "C");
@@ -88,7 +78,7 @@ int main(int argc, char **argv)
 	}
 	spht_options_close(&o);
 	if (fflush(stdout) || ferror(stdout)) {
-		spht_message("cannot write to stdout");
+		spht_message("cannot write to stdout: %s", strerror(errno));
 		status = status ? status : (int)SPHT_FAILED;
 	}
 	return status;

@@ -149,7 +149,15 @@ static json_t *read_profile(const char *path, struct spht_error *err)
 				       expected);
 			return NULL;
 		}
+		errno = 0;
 		root = json_loadf(f, JSON_REJECT_DUPLICATES, &je);
+		if (ferror(f)) {
+			spht_error_set(err, "%s: cannot be read: %s; %s", path, strerror(errno),
+				       expected);
+			fclose(f);
+			json_decref(root);
+			return NULL;
+		}
 		fclose(f);
 	}
 	if (!root)

@@ -60,9 +60,9 @@ int spht_reading_check(const struct spht_reading *r, bool json, bool report, cha
 		return -1;
 	}
 	/* It is found in one pass, and told in another. */
-	if (r->target.kind && (nr != 1 || !strcmp(files[0], "-"))) {
+	if (r->target.kind && (nr != 1 || spht_trace_once(files[0]))) {
 		spht_error_set(err, "--explain=%.80s takes one file, which is read twice: not %s",
-			       r->target.text, nr == 1 ? "stdin" : "several");
+			       r->target.text, nr == 1 ? "stdin or a pipe" : "several");
 		return -1;
 	}
 	if (r->interval_ns && !r->intervals && !r->explain && !json) {

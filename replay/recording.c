@@ -482,11 +482,11 @@ int spht_recording_load(struct spht_recording *r, const char *path,
 	if (learn_window(r, &other_window, err))
 		goto out;
 	other_limit = learn_limit(r);
-	if ((other_window || other_limit) && !strcmp(path, "-")) {
+	if ((other_window || other_limit) && spht_trace_once(path)) {
 		spht_error_set(err,
-			       "-: a pipe cannot be read again with what it has shown; use "
+			       "%s: a pipe cannot be read again with what it has shown; use "
 			       "--prefetch-window=%u --mmu-pages=%u, or a file",
-			       r->window, r->mmu_pages);
+			       path, r->window, r->mmu_pages);
 		goto out;
 	}
 	if (other_window || other_limit) {

@@ -21,6 +21,7 @@
 #include "replay/status.h"
 #include "replay/timeline-options.h"
 #include "replay/usage.h"
+#include "std-files.h"
 #include "version.h"
 
 #define MAX_VM_THREADS 1024
@@ -558,6 +559,7 @@ int main(int argc, char **argv)
 	static struct args a;
 	int ret;
 
+	spht_std_files();
 	/* A file that may grow no more is an error that is told, not the end. */
 	signal(SIGXFSZ, SIG_IGN);
 	spht_json_memory("spht-replay", EXIT_INPUT, leave);

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "replay/idmap.h"
 #include "replay/thread.h"
 
 #define MAX_THREADS 65536u
@@ -11,12 +12,19 @@
 struct spht_threads {
 	struct spht_thread **by_order;
 	size_t nr, cap;
+	struct spht_idmap order; /* thread id -> place in by_order */
 	struct spht_thread *last; /* nearly always the one that is asked for again */
 };
 
 struct spht_threads *spht_threads_open(void)
 {
-	return calloc(1, sizeof(struct spht_threads));
+	struct spht_threads *ts = calloc(1, sizeof(*ts));
+
+	if (ts && spht_idmap_init(&ts->order)) {
+		free(ts);
+		return NULL;
+	}
+	return ts;
 }
 
 void spht_threads_close(struct spht_threads *ts)
@@ -30,6 +38,7 @@ void spht_threads_close(struct spht_threads *ts)
 		free(ts->by_order[i]);
 	}
 	free(ts->by_order);
+	spht_idmap_close(&ts->order);
 	free(ts);
 }
 
@@ -52,6 +61,10 @@ static struct spht_thread *thread_new(struct spht_threads *ts, int32_t tid)
 	t = calloc(1, sizeof(*t));
 	if (!t)
 		return NULL;
+	if (spht_idmap_get(&ts->order, (uint64_t)tid, 0) == SPHT_NO_ID) {
+		free(t);
+		return NULL;
+	}
 	t->tid = tid;
 	for (unsigned int i = 0; i < SPHT_REFAULT_RING; i++)
 		t->guest_ring[i] = UINT64_MAX;
@@ -63,17 +76,12 @@ static struct spht_thread *thread_new(struct spht_threads *ts, int32_t tid)
 struct spht_thread *spht_threads_find(struct spht_threads *ts, int32_t tid, struct spht_error *err)
 {
 	struct spht_thread *t = ts->last;
+	uint32_t known;
 
 	if (t && t->tid == tid)
 		return t;
-	/* Few threads matter; a linear search over them is paid only at a switch. */
-	for (size_t i = 0; i < ts->nr; i++) {
-		if (ts->by_order[i]->tid == tid) {
-			ts->last = ts->by_order[i];
-			return ts->last;
-		}
-	}
-	t = thread_new(ts, tid);
+	known = spht_idmap_find(&ts->order, (uint64_t)tid, 0);
+	t = known == SPHT_NO_ID ? thread_new(ts, tid) : ts->by_order[known];
 	if (!t) {
 		spht_error_set(err, "out of memory, or more than %u threads in the recording",
 			       MAX_THREADS);
@@ -119,10 +127,9 @@ unsigned int spht_threads_vcpus(struct spht_threads *ts, bool chosen, struct sph
 
 static bool runs_vcpu(const struct spht_threads *ts, int32_t tid)
 {
-	for (size_t i = 0; i < ts->nr; i++)
-		if (ts->by_order[i]->tid == tid)
-			return ts->by_order[i]->is_vcpu;
-	return false;
+	uint32_t known = spht_idmap_find(&ts->order, (uint64_t)tid, 0);
+
+	return known != SPHT_NO_ID && ts->by_order[known]->is_vcpu;
 }
 
 int spht_threads_check(struct spht_threads *ts, const int32_t *tids, size_t nr,

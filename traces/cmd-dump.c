@@ -605,8 +605,9 @@ static int run(const struct cmd *cmd, int argc, char **argv)
 	path = cmd_operand(cmd, argc, argv);
 	if (!path)
 		return CMD_USAGE;
-	if (d.by_vcpu && !strcmp(path, "-"))
-		return cmd_usage(cmd, "--vcpu reads the file twice and cannot take stdin");
+	if (d.by_vcpu && spht_trace_once(path))
+		return cmd_usage(cmd,
+				 "--vcpu reads the file twice and cannot take stdin or a pipe");
 	r = spht_reader_open(path, d.partial ? SPHT_READ_PARTIAL : 0, &err);
 	if (!r) {
 		cmd_message("%s", err.text);

@@ -192,8 +192,8 @@ static int report_damage(struct verify *v)
 	size_t blocks = 0;
 
 	cmd_message("%s", damage.text);
-	/* stdin is gone by now. */
-	if (!strcmp(v->path, "-"))
+	/* What a pipe brought is gone by now. */
+	if (spht_trace_once(v->path))
 		return CMD_FAILED;
 	r = spht_reader_open(v->path, SPHT_READ_PARTIAL, &v->err);
 	if (!r || count_all(v, r)) {

@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "source.h"
+#include "spht_trace.h"
 
 #define COPY_CHUNK (256u << 10)
 
@@ -88,6 +89,14 @@ out:
 		close(copy);
 	free(buf);
 	return ret;
+}
+
+bool spht_trace_once(const char *path)
+{
+	struct stat st;
+
+	return !strcmp(path, "-") || (!stat(path, &st) && !S_ISREG(st.st_mode) &&
+				      !S_ISDIR(st.st_mode) && !S_ISBLK(st.st_mode));
 }
 
 int spht_source_open(struct spht_source *s, const char *path, struct spht_error *err)

@@ -4,6 +4,7 @@
 
 #include "cmd.h"
 #include "json-memory.h"
+#include "std-files.h"
 #include "version.h"
 
 static const struct cmd *const commands[] = {
@@ -66,6 +67,7 @@ int main(int argc, char **argv)
 	char title[32];
 	size_t i;
 
+	spht_std_files();
 	spht_json_memory("spht-trace", CMD_FAILED, cmd_leave);
 	if (argc < 2) {
 		fprintf(stderr, "spht-trace: which command? See 'spht-trace --help'\n");

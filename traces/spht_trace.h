@@ -48,6 +48,8 @@ enum spht_read_flags {
  * (time, cpu, position); preamble events come first.
  */
 struct spht_reader *spht_reader_open(const char *path, unsigned int flags, struct spht_error *err);
+/* Can @path be opened only once: stdin ("-"), a pipe?  False for what is not there. */
+bool spht_trace_once(const char *path);
 /*
  * The next event, valid until the next call.  Returns 1, 0 at the end, -1 on
  * damage with @err set: what was returned before is whole, the file is not.

@@ -1,10 +1,12 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 /*
- * repeat N IN OUT: a recording N times in a row, with time stamps that go on:
- * N times the events, and the same guest and shadow page tables.
+ * repeat [-r] N IN OUT: a recording N times in a row, with time stamps that go on:
+ * N times the events, and the same guest and shadow page tables.  With -r the guest's
+ * instruction pointers are random numbers, the same each time: a file of any size.
  */
 #include <stdio.h>
 #include <stdlib.h>
+#include <unistd.h>
 
 #include "spht_trace.h"
 
@@ -15,8 +17,30 @@ struct repeat {
 	struct spht_writer *w;
 	uint64_t first, last; /* time stamps of the copy before */
 	uint64_t shift;
-	bool begun;
+	bool begun, random;
+	uint64_t dice;
 };
+
+/* Word of the instruction pointer of @ev; -1: it has none. */
+static int pointer_slot(const struct spht_event *ev)
+{
+	if (ev->id == SPHT_EV_EXIT || ev->id == SPHT_EV_PAGE_FAULT)
+		return spht_event_slot(ev->id, "guest_rip");
+	return ev->id == SPHT_EV_ENTRY ? spht_event_slot(ev->id, "rip") : -1;
+}
+
+static void randomize(struct repeat *r, struct spht_event *ev)
+{
+	int slot = pointer_slot(ev);
+
+	if (slot < 0)
+		return;
+	/* xorshift64 */
+	r->dice ^= r->dice << 13;
+	r->dice ^= r->dice >> 7;
+	r->dice ^= r->dice << 17;
+	ev->v[slot] = r->dice;
+}
 
 static int append(struct repeat *r, const struct spht_event *ev, bool again, struct spht_error *err)
 {
@@ -33,6 +57,8 @@ static int append(struct repeat *r, const struct spht_event *ev, bool again, str
 	if (ev->ts > r->last)
 		r->last = ev->ts;
 	copy.ts += r->shift;
+	if (r->random)
+		randomize(r, &copy);
 	return spht_writer_append(r->w, &copy, err);
 }
 
@@ -61,14 +87,17 @@ static int one(struct repeat *r, const char *in, const char *out, bool again,
 
 int main(int argc, char **argv)
 {
-	int n = argc == 4 ? atoi(argv[1]) : 0, rc = 0;
-	struct repeat r = {0};
+	struct repeat r = {.dice = 0x9e3779b97f4a7c15};
+	int n, rc = 0, opt = getopt(argc, argv, "r");
 	struct spht_error err;
 
-	if (n < 1) {
-		fprintf(stderr, "usage: repeat N IN.spht OUT.spht\n");
+	r.random = opt == 'r';
+	n = argc - optind == 3 ? atoi(argv[optind]) : 0;
+	if (n < 1 || opt == '?') {
+		fprintf(stderr, "usage: repeat [-r] N IN.spht OUT.spht\n");
 		return 2;
 	}
+	argv += optind - 1;
 	for (int i = 0; i < n && !rc; i++) {
 		rc = one(&r, argv[2], argv[3], i > 0, &err);
 		r.shift += r.last - r.first + PAUSE_NS;
