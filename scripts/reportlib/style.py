@@ -67,7 +67,8 @@ small { color: var(--soft); }
 .figures { columns: 3 20rem; column-gap: 1.5rem; }
 figure { margin: 0 0 1.5rem; break-inside: avoid; }
 figure h3 { margin-top: 0; }
-.paper { background: #ffffff; border: 1px solid var(--line); padding: .5rem; }
+.paper { background: #ffffff; border: 1px solid var(--line); padding: .5rem;
+	overflow-x: auto; }
 .paper svg { display: block; width: 100%%; height: auto; max-width: 46rem; margin: 0 auto; }
 figcaption { font-size: .8rem; color: var(--soft); margin-top: .4rem; }
 figcaption strong { color: var(--ink); display: block; font-weight: 400; font-size: .9rem; }
@@ -85,6 +86,8 @@ footer { margin-top: 3rem; border-top: 1px solid var(--line); color: var(--soft)
 	body { padding: 1rem .75rem 3rem; }
 	h1 { font-size: 1.35rem; }
 	.verdict { font-size: 1.05rem; padding: .75rem; }
+	/* Rather to be moved than too small to read. */
+	.of-latency svg, .of-speedup svg, .of-time svg { width: 38rem; }
 	th, td { padding: .3rem .4rem; }
 	.summary thead th:first-child, .summary tbody th, .books thead th:first-child,
 	.books tbody th, .books tfoot th { min-width: 6.5rem; max-width: 9rem; }
