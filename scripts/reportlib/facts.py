@@ -105,6 +105,7 @@ def read_results(path, text):
         if len(seen) > 1:
             raise Problem(f"{path}: {column} is not the same everywhere ({table.shown(seen[0])},"
                           f" {table.shown(seen[1])}); a page is of one run of one recording")
+    table.check_recordings(rows, ())
     if rows[0].text["rules"] != "all":
         raise Problem(f"{path}: rules is {table.shown(rows[0].text['rules'])}: no result, a table"
                       " that takes the model apart")

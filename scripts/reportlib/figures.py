@@ -97,7 +97,8 @@ def inside(text):
 def figure(number, name, head, svg, hint):
     picture, caption = inside(svg)
     return tag("figure", Html("\n"), tag("h3", f"Figure {number}. {head}"), Html("\n"),
-               tag("div", picture, class_="paper"), Html("\n"),
+               tag("div", picture, class_="paper", tabindex="0", role="group",
+                   aria_label=head), Html("\n"),
                tag("figcaption", tag("strong", hint), " ", caption), Html("\n"),
                class_=f"of-{name}", id=f"figure-{name}")
 

@@ -3,7 +3,6 @@
 
 import json
 import os
-import re
 import subprocess
 
 from statlib.table import Problem
@@ -101,6 +100,3 @@ class Recording:
             tables.add(names[what])
         return tables, status, said_of(err, self.path)
 
-
-def one_line(text):
-    return re.sub(r"\s+", " ", text).strip()

@@ -1,11 +1,10 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """The tables of a page."""
 
-from statlib import table as results
 from statlib.table import Problem, near
 
 from .facts import member, number_of
-from .markup import EMPTY, Html, join, lines, percent, ratio, shown, table, tag, term
+from .markup import EMPTY, join, lines, percent, ratio, shown, table, tag, term
 from .verdict import checks, share
 
 CLASSES = [
@@ -129,6 +128,7 @@ def classes(run):
     last = f"left with {run.name(run.best)}" if run.best else "left"
     made = table("Page-fault exits by class",
                  ["class", "meaning", "exits", "share", term("f_base", "avoidable"), last], rows,
+                 "classes",
                  foot=[["sum", "", shown(first.text("exits_pf")), percent(100 if total else None, 1),
                         "", shown(run.best.text("remaining") if run.best else None)]])
     parts = [join(shown(first.text("exits_total")), " exits of all kinds, ",
@@ -197,7 +197,7 @@ def fidelity(run):
             ["base faults not modelled", shown(first.text("unmodelled")), "0 is good"]]
     made = [table(join("How often the model agreed with what the ",
                        term("fidelity", "recording proves")),
-                  ["what", "value", "wanted"], rows)]
+                  ["what", "value", "wanted"], rows, "told")]
     if told is None:
         made.append(tag("p", "The counts behind these are in the table of --json, which was not"
                              " given."))
@@ -261,5 +261,3 @@ def slices(run):
 def side(row, name):
     return ratio(row[f"fidelity_{name}_agreed"], row[f"fidelity_{name}_all"])
 
-
-__all__ = ["Html", "books", "classes", "fidelity", "results", "scales", "slices", "summary"]

@@ -41,9 +41,9 @@ nav ul { display: flex; flex-wrap: wrap; gap: .25rem 1rem; list-style: none; pad
 .warnings { list-style: none; padding: 0; }
 .warnings li { padding: .5rem .75rem; margin: .4rem 0; max-width: none;
 	border-left: .4rem solid; }
-.bad { border-color: var(--bad); background: var(--bad-ground); font-size: 1.1rem; }
-.warn { border-color: var(--warn); background: var(--warn-ground); }
-.note { border-color: var(--note); background: var(--note-ground); }
+.warnings .bad { border-color: var(--bad); background: var(--bad-ground); font-size: 1.1rem; }
+.warnings .warn { border-color: var(--warn); background: var(--warn-ground); }
+.warnings .note { border-color: var(--note); background: var(--note-ground); }
 .scroll { overflow-x: auto; margin: 1rem 0; }
 table { border-collapse: collapse; font-size: .875rem; font-variant-numeric: tabular-nums; }
 caption { text-align: left; font-weight: 600; padding: .25rem 0; }
@@ -59,19 +59,20 @@ tfoot th, tfoot td { font-weight: 600; border-top: 2px solid var(--soft); }
 	overflow-wrap: anywhere; }
 .bounds { color: var(--soft); }
 small { color: var(--soft); }
-.pairs td, #classes td:nth-child(2), #fidelity td:last-child { white-space: normal;
-	text-align: left; overflow-wrap: anywhere; }
+.pairs td, .told td:last-child, .classes td:nth-child(2) { white-space: normal; text-align: left;
+	overflow-wrap: anywhere; }
 .pairs td { min-width: 7rem; max-width: 48rem; }
-.pairs thead th { text-align: left; }
+.pairs thead th, .told thead th:last-child, .classes thead th:nth-child(2) { text-align: left; }
 .pairs tbody th { font-weight: 600; }
 .figures { columns: 3 20rem; column-gap: 1.5rem; }
 figure { margin: 0 0 1.5rem; break-inside: avoid; }
 figure h3 { margin-top: 0; }
-.paper { background: #ffffff; border: 1px solid var(--line); padding: .5rem; }
+.paper { background: #ffffff; border: 1px solid var(--line); padding: .5rem;
+	overflow-x: auto; }
 .paper svg { display: block; width: 100%%; height: auto; max-width: 46rem; margin: 0 auto; }
 figcaption { font-size: .8rem; color: var(--soft); margin-top: .4rem; }
 figcaption strong { color: var(--ink); display: block; font-weight: 400; font-size: .9rem; }
-.of-latency, .of-speedup, .of-time { column-span: all; max-width: 50rem; }
+.of-latency, .of-speedup, .of-time { column-span: all; max-width: 50rem; margin-top: 1.5rem; }
 pre { background: var(--panel); padding: .75rem; white-space: pre-wrap; }
 pre code { display: block; font-size: .8125rem; padding-left: 2em; text-indent: -2em;
 	margin-bottom: .4rem; }
@@ -85,6 +86,8 @@ footer { margin-top: 3rem; border-top: 1px solid var(--line); color: var(--soft)
 	body { padding: 1rem .75rem 3rem; }
 	h1 { font-size: 1.35rem; }
 	.verdict { font-size: 1.05rem; padding: .75rem; }
+	/* Rather to be moved than too small to read. */
+	.of-latency svg, .of-speedup svg, .of-time svg { width: 38rem; }
 	th, td { padding: .3rem .4rem; }
 	.summary thead th:first-child, .summary tbody th, .books thead th:first-child,
 	.books tbody th, .books tfoot th { min-width: 6.5rem; max-width: 9rem; }
@@ -103,6 +106,8 @@ footer { margin-top: 3rem; border-top: 1px solid var(--line); color: var(--soft)
 	td { white-space: normal; }
 	th:first-child { min-width: 0; }
 	.params { font-size: 6pt; max-width: 8.5rem; }
+	/* A sum stands where the table ends, not on each page. */
+	tfoot { display: table-row-group; }
 	tr, figure, .verdict, .warnings li { break-inside: avoid; }
 	.figures { columns: 2; }
 	.of-latency, .of-speedup, .of-time { max-width: none; }
@@ -110,7 +115,7 @@ footer { margin-top: 3rem; border-top: 1px solid var(--line); color: var(--soft)
 	figcaption strong { font-size: 8pt; }
 	.verdict, .warnings li, .paper, pre { print-color-adjust: exact;
 		-webkit-print-color-adjust: exact; }
-	.verdict, .bad { font-size: 10.5pt; }
+	.verdict, .warnings .bad { font-size: 10.5pt; }
 	pre code { font-size: 7pt; }
 	summary { list-style: none; }
 	details::details-content { content-visibility: visible; block-size: auto; }

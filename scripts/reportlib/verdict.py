@@ -2,7 +2,7 @@
 """What a run says in three sentences, and what one has to know before believing them."""
 
 from .facts import member, number_of
-from .markup import EMPTY, join, percent, ratio, shown, tag, term
+from .markup import join, percent, ratio, shown, tag, term
 
 BAD, WARN, NOTE = "bad", "warn", "note"
 WORDS = {BAD: "Stop", WARN: "Careful", NOTE: "Note"}
@@ -65,13 +65,12 @@ def on_time(run):
     row = run.best
     if row is None or row["speedup_pct"] is None:
         return "" if row is None else "What that is worth in time, this recording cannot tell."
-    lost = row["speedup_pct"] < 0
-    return join("That makes its vCPUs ", tag("span", percent(abs(row["speedup_pct"])),
-                                             id="verdict-speedup"),
-                " slower" if lost else " faster", "; ", percent(row["speedup_bound_pct"]),
-                " is the most that could be had if all these faults were free",
-                ", in time that is scaled and no machine's." if row.text("time_source") == "scaled"
-                else ".")
+    scaled = "By the scaled clock of an emulated machine its" \
+        if row.text("time_source") == "scaled" else "Its"
+    return join(scaled, " vCPUs are ", tag("span", percent(abs(row["speedup_pct"])),
+                                           id="verdict-speedup"),
+                " slower" if row["speedup_pct"] < 0 else " faster", "; if all these faults were"
+                " free it would be ", percent(row["speedup_bound_pct"]), ".")
 
 
 def checks(run):
@@ -234,8 +233,3 @@ def warnings(run):
         return tag("p", "None.", id="warnings")
     return tag("ul", rows, class_="warnings", id="warnings")
 
-
-def bounds_text(row, places=0):
-    return EMPTY if row["avoided"] is None else tag(
-        "span", shown(row["avoided"], places), " [", shown(row["avoided_lo"], places), ", ",
-        shown(row["avoided_hi"], places), "]")
