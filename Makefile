@@ -17,7 +17,8 @@
 # make tables       tables of docs/evidence.md; TABLES='bounds FILE...' for another one
 # make validation   docs/validation.md, from docs/validation
 # make clock        the table of docs/clock.md from docs/clock.csv; with CLOCK='NAME=FILE:SCALE...' measures first
-# make results      docs/results.md, from traces/samples; docs/results-full.md with RECORDINGS='FILE...'
+# make artifact     every table and figure of docs/results.md anew, in build/artifact, held against those committed
+# make results      docs/results.md and docs/figures, from traces/samples; docs/results-full.md with RECORDINGS='FILE...'
 # make install, uninstall, clean
 #
 # V=1 shows commands, WERROR=1 makes warnings errors, BUILD=dir builds elsewhere,
@@ -469,9 +470,13 @@ validation:
 	@scripts/validation --output=docs/validation.md
 
 RESULTS = $(if $(RECORDINGS),--full --output=docs/results-full.md $(RECORDINGS),\
-	--output=docs/results.md $(wildcard traces/samples/kbuild-w*.spht))
+	--output=docs/results.md --figures=docs/figures $(wildcard traces/samples/kbuild-w*.spht))
 results: programs
 	@BUILD='$(BUILD)' scripts/results $(RESULTS)
+
+# Builds what it needs itself, and says how long each step took.
+artifact:
+	+@BUILD='$(BUILD)' MAKE='$(MAKE)' scripts/artifact $(ARTIFACT)
 
 clock: programs
 	$(if $(CLOCK),@BUILD='$(BUILD)' scripts/clock measure $(CLOCK))
@@ -487,7 +492,7 @@ clean:
 FORCE:
 .PHONY: all programs tools unit have-libs demo demo-run check check-run check-live check-asan \
 	check-tsan check-faults check-some fuzz fuzzers clock validate \
-	check-mutations check-package format-check lab check-lab bench tables results validation clean \
+	check-mutations check-package format-check lab check-lab bench tables results artifact validation clean \
 	FORCE
 
 -include $(patsubst %.c,$(BUILD)/%.d,$(TRACES_SRCS) $(TRACE_TOOL_SRCS) $(REPLAY_LIB_SRCS) \

@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """Files that take their name when they are complete, and how a script ends."""
 
+import csv
+import io
 import os
 import sys
 
@@ -17,6 +19,16 @@ def write(path, text):
         raise
     except OSError as e:
         raise Problem(f"{path}: {e.strerror}") from None
+
+
+def as_csv(rows):
+    """The rows of spht-replay as they were read."""
+    out = io.StringIO()
+    to = csv.writer(out, lineterminator="\n")
+    to.writerow(rows[0].text)
+    for row in rows:
+        to.writerow(row.text.values())
+    return out.getvalue()
 
 
 def exit_with(name, main):

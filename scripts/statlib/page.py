@@ -200,8 +200,9 @@ COMMIT = "spht-replay {version}, commit {commit}."
 CURRENT = ("Of the sources that it lies with: a test makes it again and holds the two together.")
 
 
-def page(study, full, reading):
-    """reading: the text about the results, figures filled in."""
+def page(study, full, reading, drawn=""):
+    """reading: the text about the results, figures filled in; drawn: the section that shows
+    pictures."""
     row = study.rows[0]
     build = CURRENT
     if full:
@@ -212,6 +213,8 @@ def page(study, full, reading):
         build=build, costs=row["costs"], source=row["time_source"] or "not known")]
     if reading:
         lines += [reading.strip(), "\n\n"]
+    if drawn:
+        lines.append(drawn)
     lines += [section(study, part) + "\n" for part in study.parts]
     hashes = {sha: name for part in study.parts for sha, name in part.group.recordings.items()}
     lines.append("## The recordings\n\nSHA-256:\n\n```\n")

@@ -65,6 +65,7 @@ class Study:
                 raise Problem(f"the grid tries {spec}, but {name} is a reference")
         self.rows = []
         self.parts = []
+        self.path_of = {}
 
     def config(self, spec):
         """The one configuration of a spec without ranges."""
@@ -82,16 +83,15 @@ class Study:
         """All of the grid at the middle scale; then what is told, at the others."""
         specs = self.configs(self.references + self.defaults + self.tried)
         wanted = [(path, specs) for path in paths]
-        path_of = {}
         for path, found in zip(paths, self.replayer.all_rows(wanted, [MIDDLE])):
-            path_of[found[0][0]["trace_sha256"]] = path
+            self.path_of[found[0][0]["trace_sha256"]] = path
             self.rows += [row for rows in found for row in rows]
         table.check(self.rows, BY)
         self.parts = [Part(group) for group in summary.groups(self.rows, BY)]
         self.check_names()
         for part in self.parts:
             self.choose(part)
-        self.other_scales(path_of)
+        self.other_scales()
         table.check(self.rows, BY)
 
     def check_names(self):
@@ -108,14 +108,14 @@ class Study:
         for name, of in summary.by_heuristic(cells).items():
             part.best[name] = summary.choose(of, part.tuning, "avoided").config
 
-    def other_scales(self, path_of):
+    def other_scales(self):
         scales = [scale for scale in SCALES if scale != MIDDLE]
         wanted = []
         for part in self.parts:
             configs = [self.config(spec) for spec in self.references + self.defaults]
             configs += part.best.values()
             specs = [table.spec_of(config) for config in dict.fromkeys(configs)]
-            wanted += [(path_of[sha], specs) for sha in part.group.recordings]
+            wanted += [(self.path_of[sha], specs) for sha in part.group.recordings]
         for found in self.replayer.all_rows(wanted, scales):
             for rows in found:
                 self.rows += rows

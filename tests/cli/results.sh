@@ -49,7 +49,7 @@ for from in 30 40 50 60; do
 done
 
 check "--help says what there is" results --help
-for option in full output csv grid reading roi; do
+for option in full output csv figures paper grid reading roi; do
 	has "  --$option" out "^  --$option"
 done
 check "pieces of one kind are a group" \
@@ -81,6 +81,10 @@ if /usr/bin/python3 -c 'import scipy.stats' 2>"$T/err"; then
 else
 	skip "scripts/stats reads the rows" "python3-scipy is not installed"
 fi
+
+fails 1 "figures of several recordings of a kind" 'figures are of groups of one' --grid=few.grid \
+	--reading=none --figures=figures piece-*.spht
+fails 2 "--paper alone" '--paper: needs --figures' --paper=paper piece-30.spht
 
 check "one recording is a page too" results --grid=few.grid --reading=none --full \
 	--output=one.md piece-30.spht
@@ -174,10 +178,23 @@ status 1 "a page that cannot be written ends it" results --grid=few.grid --readi
 	--output=no/page.md piece-30.spht
 
 # ---- The pages of the repository
-check "the bundled recordings give a page" results --output=page.md \
-	"$TOP"/traces/samples/kbuild-w*.spht
+if command -v gnuplot >/dev/null; then
+	check "the bundled recordings give a page with figures" results --output=page.md \
+		--figures=figures "$TOP"/traces/samples/kbuild-w*.spht
+	cp "$TOP/docs/results.md" want.md
+	(cd figures && sha256sum ./*) >drawn
+	(cd "$TOP/docs/figures" && sha256sum ./*) >committed
+	same "docs/figures is what make results draws" committed drawn
+	check "  each is an SVG by itself, in 8 points at least" sh -c '
+		for f in figures/*.svg; do "$TOP/tests/tools/svg-check.py" "$f" || exit 1; done'
+else
+	skip "the figures of the page" "gnuplot is not installed"
+	check "the bundled recordings give a page" results --output=page.md \
+		"$TOP"/traces/samples/kbuild-w*.spht
+	awk '/^## / { off = $0 == "## Figures" } !off' "$TOP/docs/results.md" >want.md
+fi
 same "docs/results.md is what make results makes; after a change of the model make it again" \
-	"$TOP/docs/results.md" page.md
+	want.md page.md
 full=$TOP/docs/results-full.md
 has "the page of whole recordings says of which commit it is" "$full" 'commit [0-9a-f]{12}\.$'
 lacks "  which is none of changed sources" "$full" 'dirty'
