@@ -142,7 +142,7 @@ UNIT_TESTS := tests/unit/test_record_perfdata_order.c \
 	tests/unit/test_pvm.c \
 	tests/unit/test_record_child.c tests/unit/test_record_settings.c \
 	tests/unit/test_heuristics.c \
-	tests/unit/test_spec.c tests/unit/test_specs.c tests/unit/test_trace.c \
+	tests/unit/test_spec.c tests/unit/test_specs.c tests/unit/test_trace.c tests/unit/test_guess.c \
 	tests/unit/test_damage.c tests/unit/test_sums.c \
 	tests/unit/test_assemble.c tests/unit/test_mmu.c tests/unit/test_guest.c tests/unit/test_guest_snap.c tests/unit/test_snapshot.c tests/unit/test_score.c \
 	tests/unit/test_steps.c \
