@@ -69,16 +69,20 @@ void spht_request_tell_it(struct spht_whatif *w, const struct spht_request *r, u
 
 void spht_w_find_region(struct spht_whatif *w, uint64_t space, uint64_t region)
 {
+	uint32_t id = region > SPHT_VPN_MASK >> SPHT_LEVEL_BITS
+			      ? SPHT_NO_ID
+			      : spht_idmap_find(&w->c->shadow->regions, space, region);
+
 	w->memo = (struct spht_memo){
 		.space = space,
 		.region = region,
-		.id = spht_idmap_find(&w->c->shadow->regions, space, region),
+		.r = id == SPHT_NO_ID ? NULL : &w->regions[id],
 	};
 }
 
-/* Does a helper work at it? */
-static bool is_worked_at(const struct spht_whatif *w, const struct spht_wregion *r,
-			 unsigned int index)
+/* Does a helper work at it?  Seldom asked: apart from ask(). */
+__attribute__((noinline)) static bool is_worked_at(const struct spht_whatif *w,
+						   const struct spht_wregion *r, unsigned int index)
 {
 	for (uint32_t t = 0; t < w->nr_teams; t++) {
 		for (uint32_t i = 0; i < w->teams[t].nr_workers; i++) {
@@ -141,7 +145,9 @@ __attribute__((noinline)) static void queue_it(struct spht_whatif *w, const stru
 		spht_bit_set(w->pages[r->page].queued, index);
 }
 
-static inline void ask(struct spht_host *host, uint64_t space, uint64_t vpn, bool watch)
+/* Into both of its callers: heuristics ask several times for each fault. */
+__attribute__((always_inline)) static inline void ask(struct spht_host *host, uint64_t space,
+						      uint64_t vpn, bool watch)
 {
 	struct spht_whatif *w = (struct spht_whatif *)host;
 	struct spht_wregion *r = spht_w_region(w, space, vpn);

@@ -193,6 +193,9 @@ struct spht_whatif *spht_whatif_open(const struct spht_whatif_config *c,
 		w->acc = account;
 		spht_w_scale_costs(w);
 		w->memo.region = UINT64_MAX; /* of no page */
+		w->legal = SPHT_GPTE_PRESENT |
+			   (c->legality == SPHT_LEGAL_PRESENT ? 0 : SPHT_GPTE_A);
+		w->told = c->look || c->spec->h->outcome;
 		w->idle = true;
 		w->parts = (struct spht_parts){.phases = c->phases, .v = c->parts};
 		if (!whatif_init(w)) {
