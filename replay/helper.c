@@ -201,8 +201,10 @@ static bool is_watched(struct spht_whatif *w, struct spht_team *t, const struct 
  * Takes up @q at @start: refuses it, watches for its entry, or begins to build.  Most are
  * refused, so that it is next to nothing until then.
  */
-static inline void start_job(struct spht_whatif *w, struct spht_team *t, struct spht_worker *k,
-			     struct spht_request *q, uint64_t start)
+__attribute__((always_inline)) static inline void take_up(struct spht_whatif *w,
+							  struct spht_team *t,
+							  struct spht_worker *k,
+							  struct spht_request *q, uint64_t start)
 {
 	struct spht_wregion *r = spht_w_region(w, q->space, q->vpn);
 	struct spht_account *book = spht_w_book(w, q->outside);
@@ -238,6 +240,12 @@ static inline void start_job(struct spht_whatif *w, struct spht_team *t, struct 
 		spht_tl_read(w, k, q, start, false, why);
 	++*why;
 	spht_request_tell(w, q, SPHT_OUTCOME_REFUSED, k->free_ns);
+}
+
+static void start_job(struct spht_whatif *w, struct spht_team *t, struct spht_worker *k,
+		      struct spht_request *q, uint64_t start)
+{
+	take_up(w, t, k, q, start);
 }
 
 /* Ready to install: waits for mmu_lock, and holds it until it is done. */
@@ -371,7 +379,7 @@ static void work_alone(struct spht_whatif *w, struct spht_team *t, uint64_t ns)
 			if (start > ns)
 				break;
 			spht_request_take(w, t, q);
-			start_job(w, t, k, q, start);
+			take_up(w, t, k, q, start);
 		}
 		if (!k->work || k->next_ns > ns)
 			break;
