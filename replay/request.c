@@ -256,7 +256,7 @@ void spht_request_init(struct spht_whatif *w)
 	if (w->c->look) {
 		w->host.request = request_and_tell;
 		w->host.watch = watch_and_tell;
-	} else if (w->nr_teams == 1 && !w->c->curve && !w->c->real) {
+	} else if (w->nr_teams == 1 && !w->c->curve && !w->c->real && !w->c->timeline) {
 		w->host.request = request_simply;
 		w->host.watch = watch_simply;
 	} else {

@@ -224,8 +224,9 @@ int spht_whatif_feed(struct spht_whatif *w, const struct spht_chunk *chunk, stru
 		const struct spht_step *s = &chunk->steps[i];
 
 		run_step(w, s, chunk->first + i);
-		spht_verify_step(w->verify, s, spht_w_dos(w, s), chunk->first + i, &w->mmu, lacking,
-				 w, &w->acc->broken);
+		if (w->verify)
+			spht_verify_step(w->verify, s, spht_w_dos(w, s), chunk->first + i, &w->mmu,
+					 lacking, w, &w->acc->broken);
 	}
 	/* What is left holds before the next chunk's first step, and counts with that. */
 	if (chunk->has_next) {
