@@ -17,6 +17,7 @@ int spht_changes_init(struct spht_changes *c, struct spht_spill *spill, unsigned
 	memset(c, 0, sizeof(*c));
 	c->spill = spill;
 	c->chunk_bits = chunk_bits;
+	c->tables = 1ull << (64 - SPHT_PACKED_BITS - chunk_bits);
 	c->buffer = malloc(SPHT_CHANGES_BUFFER * sizeof(*c->buffer));
 	return c->buffer ? 0 : -1;
 }
@@ -32,6 +33,14 @@ void spht_changes_close(struct spht_changes *c)
 static int no_memory(struct spht_changes *c)
 {
 	spht_error_set(&c->err, "out of memory while replaying");
+	return -1;
+}
+
+int spht_changes_refuse(struct spht_changes *c, uint32_t table)
+{
+	spht_error_set(&c->err,
+		       "more than %u page tables: replay the recording in pieces (spht-trace cut)",
+		       table);
 	return -1;
 }
 
@@ -85,7 +94,7 @@ static int count(struct spht_changes *c, uint32_t *first, uint32_t *end)
  */
 static size_t sort(struct spht_changes *c, uint32_t first, uint32_t end)
 {
-	size_t at = 0, unit = sizeof(*c->buffer);
+	size_t at = 0;
 
 	for (uint32_t k = first; k < end; k++) {
 		struct spht_bucket *b = &c->buckets[k];
@@ -96,13 +105,14 @@ static size_t sort(struct spht_changes *c, uint32_t first, uint32_t end)
 		memcpy(c->sorted + at, &run, sizeof(run));
 		at += sizeof(run);
 		b->pending = (uint32_t)at;
-		at += run.nr * unit;
+		at += run.nr * sizeof(uint64_t);
 	}
 	for (uint32_t i = 0; i < c->nr_buffer; i++) {
 		struct spht_bucket *b = &c->buckets[chunk_of(c, &c->buffer[i])];
+		uint64_t packed = spht_change_pack(&c->buffer[i], c->chunk_bits);
 
-		memcpy(c->sorted + b->pending, &c->buffer[i], unit);
-		b->pending += (uint32_t)unit;
+		memcpy(c->sorted + b->pending, &packed, sizeof(packed));
+		b->pending += sizeof(packed);
 	}
 	return at;
 }
@@ -122,7 +132,7 @@ static void chain(struct spht_changes *c, uint32_t first, uint32_t end, uint64_t
 		b->last = at + pos;
 		b->nr += run.nr;
 		b->pending = 0;
-		pos += sizeof(run) + run.nr * sizeof(*c->buffer);
+		pos += sizeof(run) + run.nr * sizeof(uint64_t);
 	}
 }
 
@@ -136,7 +146,7 @@ int spht_changes_flush(struct spht_changes *c)
 		return 0;
 	if (count(c, &first, &end))
 		return no_memory(c);
-	size = c->nr_buffer * sizeof(*c->buffer) + (end - first) * sizeof(struct run);
+	size = c->nr_buffer * sizeof(uint64_t) + (end - first) * sizeof(struct run);
 	if (size > c->cap_sorted) {
 		free(c->sorted);
 		c->sorted = malloc(size);
@@ -163,7 +173,7 @@ int spht_changes_finish(struct spht_changes *c)
 	return 0;
 }
 
-int spht_changes_read(const struct spht_changes *c, uint32_t chunk, struct spht_change *out,
+int spht_changes_read(const struct spht_changes *c, uint32_t chunk, uint64_t *out,
 		      struct spht_error *err)
 {
 	uint32_t left = spht_changes_count(c, chunk);

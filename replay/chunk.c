@@ -4,7 +4,8 @@
 
 #include "replay/chunk.h"
 
-enum { BUFFER_STEPS, BUFFER_RAW, BUFFER_SORTED };
+/* Changes are sorted before steps are read over what they came in. */
+enum { BUFFER_STEPS, BUFFER_RAW = BUFFER_STEPS, BUFFER_SORTED, BUFFER_NR };
 
 void spht_chunk_init(struct spht_chunk *c)
 {
@@ -13,7 +14,7 @@ void spht_chunk_init(struct spht_chunk *c)
 
 void spht_chunk_close(struct spht_chunk *c)
 {
-	for (unsigned int i = 0; i < 3; i++)
+	for (unsigned int i = 0; i < BUFFER_NR; i++)
 		free(c->buffer[i]);
 	free(c->at);
 	memset(c, 0, sizeof(*c));
@@ -36,13 +37,13 @@ static int reserve(struct spht_chunk *c, unsigned int what, size_t size)
 static void sort(struct spht_chunk *c, unsigned int bits, uint32_t nr)
 {
 	const uint32_t keys = SPHT_CHANGE_NR << bits;
-	const struct spht_change *in = c->buffer[BUFFER_RAW];
+	const uint64_t *in = c->buffer[BUFFER_RAW];
 	struct spht_change *out = c->buffer[BUFFER_SORTED];
 	uint32_t at = 0;
 
 	memset(c->at, 0, keys * sizeof(*c->at));
 	for (uint32_t i = 0; i < nr; i++)
-		c->at[((uint32_t)in[i].kind << bits) + (in[i].step - c->first)]++;
+		c->at[spht_change_key(in[i], bits)]++;
 	for (uint32_t k = 0; k < keys; k++) {
 		uint32_t n = c->at[k];
 
@@ -57,7 +58,8 @@ static void sort(struct spht_chunk *c, unsigned int bits, uint32_t nr)
 		c->nr_changes[kind] = to - from;
 	}
 	for (uint32_t i = 0; i < nr; i++)
-		out[c->at[((uint32_t)in[i].kind << bits) + (in[i].step - c->first)]++] = in[i];
+		out[c->at[spht_change_key(in[i], bits)]++] =
+			spht_change_unpack(in[i], bits, c->first);
 }
 
 static int by_place(const void *a, const void *b)
@@ -88,16 +90,12 @@ static void touch(struct spht_chunk *c, const struct spht_change *t)
 static int load_changes(struct spht_chunk *c, const struct spht_steps *s, uint32_t chunk,
 			struct spht_error *err)
 {
-	uint32_t nr = spht_changes_count(&s->changes, chunk);
-
 	if (spht_changes_read(&s->changes, chunk, c->buffer[BUFFER_RAW], err))
 		return -1;
-	sort(c, s->chunk_bits, nr);
+	sort(c, s->chunk_bits, spht_changes_count(&s->changes, chunk));
 	if (c->nr_changes[SPHT_CHANGE_DROP])
 		qsort((void *)c->changes[SPHT_CHANGE_DROP], c->nr_changes[SPHT_CHANGE_DROP],
 		      sizeof(struct spht_change), by_place);
-	for (uint32_t i = 0; i < c->nr_changes[SPHT_CHANGE_TOUCH]; i++)
-		touch(c, &c->changes[SPHT_CHANGE_TOUCH][i]);
 	return 0;
 }
 
@@ -105,7 +103,7 @@ int spht_chunk_load(struct spht_chunk *c, const struct spht_steps *s, uint32_t n
 		    struct spht_error *err)
 {
 	const struct spht_chunk_ref *ref = &s->chunks[nr];
-	size_t changes = spht_changes_count(&s->changes, nr) * sizeof(struct spht_change);
+	size_t changes = spht_changes_count(&s->changes, nr);
 	size_t steps, dos = ref->nr_do * sizeof(struct spht_do);
 
 	c->first = nr << s->chunk_bits;
@@ -115,14 +113,18 @@ int spht_chunk_load(struct spht_chunk *c, const struct spht_steps *s, uint32_t n
 	steps = c->nr * sizeof(struct spht_step);
 	if (!c->at)
 		c->at = malloc(SPHT_CHANGE_NR * sizeof(*c->at) << s->chunk_bits);
-	if (!c->at || reserve(c, BUFFER_STEPS, steps + dos) || reserve(c, BUFFER_RAW, changes) ||
-	    reserve(c, BUFFER_SORTED, changes)) {
+	if (!c->at || reserve(c, BUFFER_RAW, changes * sizeof(uint64_t)) ||
+	    reserve(c, BUFFER_STEPS, steps + dos) ||
+	    reserve(c, BUFFER_SORTED, changes * sizeof(struct spht_change))) {
 		spht_error_set(err, "out of memory for a chunk of steps");
 		return -1;
 	}
-	if (spht_spill_read(s->spill, ref->at, c->buffer[BUFFER_STEPS], steps + dos, err))
+	if (load_changes(c, s, nr, err) ||
+	    spht_spill_read(s->spill, ref->at, c->buffer[BUFFER_STEPS], steps + dos, err))
 		return -1;
 	c->steps = c->buffer[BUFFER_STEPS];
 	c->dos = (const void *)((const char *)c->buffer[BUFFER_STEPS] + steps);
-	return load_changes(c, s, nr, err);
+	for (uint32_t i = 0; i < c->nr_changes[SPHT_CHANGE_TOUCH]; i++)
+		touch(c, &c->changes[SPHT_CHANGE_TOUCH][i]);
+	return 0;
 }

@@ -23,8 +23,8 @@ struct spht_chunk {
 	bool has_next; /* there are steps behind it; */
 	uint64_t t_next; /* t_exit of the first of them */
 
-	void *buffer[3]; /* steps and dos, changes as they came, changes sorted */
-	size_t cap[3];
+	void *buffer[2]; /* steps and dos, changes sorted */
+	size_t cap[2];
 	uint32_t *at; /* for sorting */
 };
 

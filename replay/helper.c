@@ -169,73 +169,83 @@ static void finish_job(struct spht_whatif *w, struct spht_worker *k)
 		spht_request_tell(w, &k->job, outcome, k->next_ns);
 }
 
-/* Why the request is not built; NULL: it is. */
-static uint64_t *refusal(struct spht_whatif *w, const struct spht_request *q,
-			 const struct spht_wregion *r)
+/* It is to be built. */
+static void prepare(struct spht_whatif *w, struct spht_worker *k, const struct spht_request *q,
+		    uint64_t start)
 {
 	struct spht_account *book = spht_w_book(w, q->outside);
-	uint8_t st;
 
-	if (!r)
-		return &book->unknown;
-	st = spht_w_state(w, r->table, q->index);
-	/* Where its table was not known when it was asked for, another one may be before it. */
-	if (spht_bit(w->pages[r->page].queued, q->index) ||
-	    spht_w_region_reaches(w, r, q->index, q->vpn))
-		return &book->duplicate;
-	if (!(st & SPHT_GPTE_DECIDED))
-		return &book->unknown;
-	return spht_w_legal(w, st) ? NULL : &book->illegal;
-}
-
-/* Should it be looked at again, rather than refused? */
-static bool may_watch(struct spht_whatif *w, const struct spht_request *q,
-		      const struct spht_wregion *r)
-{
-	return q->watch && r && w->c->costs->helper_watch_ns &&
-	       !spht_bit(w->pages[r->page].queued, q->index) &&
-	       !(spht_w_state(w, r->table, q->index) & SPHT_GPTE_PRESENT) &&
-	       !spht_w_region_reaches(w, r, q->index, q->vpn);
-}
-
-/* Takes up @q at @start: refuses it, watches for its entry, or begins to build. */
-static void start_job(struct spht_whatif *w, struct spht_team *t, struct spht_worker *k,
-		      struct spht_request *q, uint64_t start)
-{
-	struct spht_wregion *r = spht_w_region(w, q->space, q->vpn);
-	struct spht_account *book = spht_w_book(w, q->outside);
-	uint64_t read = w->k.helper_read_ns, *refused;
-
-	if (r) {
-		q->page = r->page;
-		q->index = (uint16_t)spht_vpn_index(q->vpn, r->leaf_level);
-	}
-	book->helper_busy_ns += read;
-	k->free_ns = start + read;
-	if (r && !spht_bit(w->pages[r->page].queued, q->index) &&
-	    !spht_w_region_reaches(w, r, q->index, q->vpn))
-		spht_w_question(w, book, r->table, q->index);
-	if (may_watch(w, q, r) && spht_request_watch(w, t, q, r->table, start)) {
-		if (w->timed)
-			spht_tl_read(w, k, q, start, true, NULL);
-		return;
-	}
-	refused = refusal(w, q, r);
 	if (w->timed)
-		spht_tl_read(w, k, q, start, false, refused);
-	if (refused) {
-		++*refused;
-		spht_request_tell(w, q, SPHT_OUTCOME_REFUSED, k->free_ns);
-		return;
-	}
+		spht_tl_read(w, k, q, start, false, NULL);
 	book->issued++;
 	k->job = *q;
 	k->work = SPHT_WORK_PREPARE;
 	w->working++;
 	k->start_ns = start;
-	k->next_ns = start + read + w->k.helper_build_ns - w->k.helper_lock_ns;
+	k->next_ns = start + w->k.helper_read_ns + w->k.helper_build_ns - w->k.helper_lock_ns;
 	k->batch = 0;
 	book->helper_busy_ns += k->next_ns - k->free_ns;
+}
+
+/* An entry in @state that nobody works at: will it be looked at again, rather than refused? */
+static bool is_watched(struct spht_whatif *w, struct spht_team *t, const struct spht_request *q,
+		       const struct spht_wregion *r, uint8_t state, uint64_t start)
+{
+	if (w->proof)
+		spht_w_question(w, spht_w_book(w, q->outside), r->table, q->index);
+	return q->watch && w->c->costs->helper_watch_ns && !(state & SPHT_GPTE_PRESENT) &&
+	       spht_request_watch(w, t, q, r->table, start);
+}
+
+/*
+ * Takes up @q at @start: refuses it, watches for its entry, or begins to build.  Most are
+ * refused, so that it is next to nothing until then.
+ */
+__attribute__((always_inline)) static inline void take_up(struct spht_whatif *w,
+							  struct spht_team *t,
+							  struct spht_worker *k,
+							  struct spht_request *q, uint64_t start)
+{
+	struct spht_wregion *r = spht_w_region(w, q->space, q->vpn);
+	struct spht_account *book = spht_w_book(w, q->outside);
+	uint64_t *why = &book->unknown;
+
+	book->helper_busy_ns += w->k.helper_read_ns;
+	k->free_ns = start + w->k.helper_read_ns;
+	if (r) {
+		uint8_t state;
+
+		q->page = r->page;
+		q->index = (uint16_t)spht_vpn_index(q->vpn, r->leaf_level);
+		state = spht_w_state(w, r->table, q->index);
+		/* Where its table was not known when it was asked for, another one may be before it. */
+		if (spht_bit(w->pages[r->page].queued, q->index) ||
+		    spht_w_region_reaches(w, r, q->index, q->vpn)) {
+			why = &book->duplicate;
+		} else {
+			if ((q->watch || w->proof) && is_watched(w, t, q, r, state, start)) {
+				if (w->timed)
+					spht_tl_read(w, k, q, start, true, NULL);
+				return;
+			}
+			if ((state & SPHT_GPTE_DECIDED) && spht_w_legal(w, state)) {
+				prepare(w, k, q, start);
+				return;
+			}
+			if (state & SPHT_GPTE_DECIDED)
+				why = &book->illegal;
+		}
+	}
+	if (w->timed)
+		spht_tl_read(w, k, q, start, false, why);
+	++*why;
+	spht_request_tell(w, q, SPHT_OUTCOME_REFUSED, k->free_ns);
+}
+
+static void start_job(struct spht_whatif *w, struct spht_team *t, struct spht_worker *k,
+		      struct spht_request *q, uint64_t start)
+{
+	take_up(w, t, k, q, start);
 }
 
 /* Ready to install: waits for mmu_lock, and holds it until it is done. */
@@ -356,6 +366,28 @@ static void run_worker(struct spht_whatif *w, struct spht_team *t, struct spht_w
 	}
 }
 
+/* One helper for one queue, as it is mostly: what it only refuses it takes up one after the other. */
+static void work_alone(struct spht_whatif *w, struct spht_team *t, uint64_t ns)
+{
+	struct spht_worker *k = t->workers;
+	struct spht_request *q = NULL;
+
+	for (;;) {
+		while (!k->work && (q = spht_request_first(t))) {
+			uint64_t start = start_of(w, k, q);
+
+			if (start > ns)
+				break;
+			spht_request_take(w, t, q);
+			take_up(w, t, k, q, start);
+		}
+		if (!k->work || k->next_ns > ns)
+			break;
+		run_worker(w, t, k, k->next_ns);
+	}
+	w->idle = !k->work && !q;
+}
+
 /* A helper works also while its own vCPU does not exit: what it builds is there for all. */
 void spht_helper_work(struct spht_whatif *w, uint64_t ns)
 {
@@ -367,12 +399,16 @@ void spht_helper_work(struct spht_whatif *w, uint64_t ns)
 		spht_real_until(w, ns);
 		return;
 	}
-	while ((k = next_worker(w, &t, &when)) && when <= ns) {
-		run_worker(w, t, k, when);
-		if (w->timed)
-			spht_tl_worked(w, k, when);
+	if (w->nr_teams == 1 && w->teams->nr_workers == 1 && !w->c->timeline) {
+		work_alone(w, w->teams, ns);
+	} else {
+		while ((k = next_worker(w, &t, &when)) && when <= ns) {
+			run_worker(w, t, k, when);
+			if (w->timed)
+				spht_tl_worked(w, k, when);
+		}
+		w->idle = !k;
 	}
-	w->idle = !k;
 	for (uint32_t i = 0; i < w->nr_teams; i++) {
 		spht_request_expire(w, &w->teams[i], ns);
 		w->idle &= !w->teams[i].watched.len && !w->teams[i].queue.len;

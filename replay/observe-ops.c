@@ -238,11 +238,31 @@ static int link_leaf(struct spht_observed *o, struct spht_obs_where *w)
 	return spht_mmu_link_path(&o->mmu, w->path, w->page, w->leaf_level, w->vpn);
 }
 
+/*
+ * Which entries of the fault's leaf are set is known, and what is linked with them lies
+ * anywhere: begins to read it.
+ */
+static void fetch_ahead(const struct spht_observed *o, const struct spht_obs_where *w,
+			const struct spht_exit *x)
+{
+	struct spht_obs_info *const *chunk = o->pages[w->page].chunk;
+
+	for (size_t i = 0; i < x->nr_ops; i++) {
+		unsigned int index = SPHT_PT_INDEX(x->ops[i].sptep >> 3);
+		const struct spht_obs_info *c = chunk[index / SPHT_INFO_CHUNK];
+
+		if (x->ops[i].kind == SPHT_OP_SET && c)
+			__builtin_prefetch(&o->rmap[c[index % SPHT_INFO_CHUNK].rmap]);
+	}
+}
+
 int spht_obs_apply(struct spht_observed *o, struct spht_obs_vcpu *v, struct spht_obs_where *w,
 		   const struct spht_exit *x)
 {
 	bool requested = false;
 
+	if (w->has_leaf && x->requested && o->rmap)
+		fetch_ahead(o, w, x);
 	if (spht_obs_expect(o, v, w, x))
 		return -1;
 	for (size_t i = 0; i < x->nr_ops; i++) {

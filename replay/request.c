@@ -69,10 +69,14 @@ void spht_request_tell_it(struct spht_whatif *w, const struct spht_request *r, u
 
 void spht_w_find_region(struct spht_whatif *w, uint64_t space, uint64_t region)
 {
+	uint32_t id = region > SPHT_VPN_MASK >> SPHT_LEVEL_BITS
+			      ? SPHT_NO_ID
+			      : spht_idmap_find(&w->c->shadow->regions, space, region);
+
 	w->memo = (struct spht_memo){
 		.space = space,
 		.region = region,
-		.id = spht_idmap_find(&w->c->shadow->regions, space, region),
+		.r = id == SPHT_NO_ID ? NULL : &w->regions[id],
 	};
 }
 
@@ -100,10 +104,8 @@ static inline bool is_duplicate(struct spht_whatif *w, const struct spht_wregion
 	       spht_w_region_reaches(w, r, index, vpn) || (w->working && is_worked_at(w, r, index));
 }
 
-/* Queues it.  Apart from ask(), which then needs next to nothing for duplicates. */
-__attribute__((noinline)) static void queue_it(struct spht_whatif *w, const struct spht_wregion *r,
-					       unsigned int index, uint64_t space, uint64_t vpn,
-					       bool watch)
+static void queue_it(struct spht_whatif *w, const struct spht_wregion *r, unsigned int index,
+		     uint64_t space, uint64_t vpn, bool watch)
 {
 	struct spht_team *t = w->nr_teams == 1 ? w->teams : &w->teams[w->vcpu % w->nr_teams];
 	struct spht_request *q = NULL;
@@ -141,7 +143,7 @@ __attribute__((noinline)) static void queue_it(struct spht_whatif *w, const stru
 		spht_bit_set(w->pages[r->page].queued, index);
 }
 
-static inline void ask(struct spht_host *host, uint64_t space, uint64_t vpn, bool watch)
+static void ask(struct spht_host *host, uint64_t space, uint64_t vpn, bool watch)
 {
 	struct spht_whatif *w = (struct spht_whatif *)host;
 	struct spht_wregion *r = spht_w_region(w, space, vpn);
@@ -163,6 +165,70 @@ static void ask_and_tell(struct spht_host *host, uint64_t space, uint64_t vpn, b
 
 	ask(host, space, vpn, watch);
 	spht_w_look_asked(w, space, vpn, spht_w_book(w, w->outside)->queue_full != full);
+}
+
+/*
+ * The same where there is one queue, on the virtual clock, and no curve is wanted: heuristics
+ * ask several times for each fault, most often for one more page of a region.  It calls
+ * nobody; what is not at hand goes the long way.
+ */
+__attribute__((always_inline)) static inline void ask_simply(struct spht_host *host, uint64_t space,
+							     uint64_t vpn, bool watch)
+{
+	struct spht_whatif *w = (struct spht_whatif *)host;
+	const struct spht_memo *m = &w->memo;
+	const struct spht_wregion *r = m->r;
+	struct spht_account *book = spht_w_book(w, w->outside);
+	struct spht_ring *queue = &w->teams->queue;
+	struct spht_request *q;
+	unsigned int index;
+
+	if (m->region != vpn >> SPHT_LEVEL_BITS || m->space != space || !r || !r->valid ||
+	    w->working)
+		goto far;
+	index = spht_vpn_index(vpn, r->leaf_level);
+	if (spht_bit(w->pages[r->page].queued, index))
+		goto duplicate;
+	if (spht_bit(w->mmu.pages[r->page].present, index)) {
+		if (m->linked_at != w->mmu.changes)
+			goto far;
+		if (m->linked)
+			goto duplicate;
+	}
+	if (queue->len == queue->cap || w->asked_now == SPHT_W_MAX_ASKED ||
+	    w->teams->watched.live + queue->live >= w->k.queue_limit)
+		goto far;
+	book->generated++;
+	w->asked_now++;
+	queue->live++;
+	q = spht_ring_at(queue, queue->len++);
+	q->space = space;
+	q->vpn = vpn;
+	q->t_ns = w->now_ns;
+	q->page = r->page;
+	q->index = (uint16_t)index;
+	q->dead = q->awake = false;
+	q->outside = w->outside;
+	q->watch = watch;
+	w->idle = false;
+	spht_bit_set(w->pages[r->page].queued, index);
+	return;
+duplicate:
+	book->generated++;
+	book->duplicate++;
+	return;
+far:
+	ask(host, space, vpn, watch);
+}
+
+static void request_simply(struct spht_host *host, uint64_t space, uint64_t vpn)
+{
+	ask_simply(host, space, vpn, false);
+}
+
+static void watch_simply(struct spht_host *host, uint64_t space, uint64_t vpn)
+{
+	ask_simply(host, space, vpn, true);
 }
 
 static void request(struct spht_host *host, uint64_t space, uint64_t vpn)
@@ -187,8 +253,16 @@ static void watch_and_tell(struct spht_host *host, uint64_t space, uint64_t vpn)
 
 void spht_request_init(struct spht_whatif *w)
 {
-	w->host.request = w->c->look ? request_and_tell : request;
-	w->host.watch = w->c->look ? watch_and_tell : watch;
+	if (w->c->look) {
+		w->host.request = request_and_tell;
+		w->host.watch = watch_and_tell;
+	} else if (w->nr_teams == 1 && !w->c->curve && !w->c->real && !w->c->timeline) {
+		w->host.request = request_simply;
+		w->host.watch = watch_simply;
+	} else {
+		w->host.request = request;
+		w->host.watch = watch;
+	}
 }
 
 void spht_request_close(struct spht_whatif *w)

@@ -34,9 +34,7 @@ struct wave {
 	struct job *jobs;
 	size_t nr;
 	const struct spht_steps *steps;
-	struct spht_chunk chunk[2]; /* that is fed, and that is read meanwhile */
-	unsigned int now; /* which one is fed */
-	uint32_t next; /* number of the other */
+	struct spht_chunk chunk; /* that is fed */
 	struct spht_error err; /* of reading it */
 	int ret;
 };
@@ -168,16 +166,12 @@ static void open_job(void *arg, size_t i)
 	j->ret = j->whatif ? 0 : -1;
 }
 
-/* Feeds what-if @i; behind the last one, reads the next chunk. */
 static void feed_job(void *arg, size_t i)
 {
 	struct wave *v = arg;
 	struct job *j = &v->jobs[i];
 
-	if (i < v->nr)
-		j->ret = spht_whatif_feed(j->whatif, &v->chunk[v->now], &j->err);
-	else if (v->next < v->steps->nr_chunks)
-		v->ret = spht_chunk_load(&v->chunk[!v->now], v->steps, v->next, &v->err);
+	j->ret = spht_whatif_feed(j->whatif, &v->chunk, &j->err);
 }
 
 static void close_job(void *arg, size_t i)
@@ -206,14 +200,13 @@ static int check_wave(struct wave *v)
 static int run_wave(struct wave *v, struct spht_error *err)
 {
 	spht_pool_round(v->pool, v->nr, open_job, v);
-	v->next = 0;
-	if (!check_wave(v) && v->steps->nr_chunks)
-		v->ret = spht_chunk_load(&v->chunk[v->now], v->steps, 0, &v->err);
+	check_wave(v);
 	for (uint32_t k = 0; k < v->steps->nr_chunks && !v->ret; k++) {
-		v->next = k + 1;
-		spht_pool_round(v->pool, v->nr + 1, feed_job, v);
+		v->ret = spht_chunk_load(&v->chunk, v->steps, k, &v->err);
+		if (v->ret)
+			break;
+		spht_pool_round(v->pool, v->nr, feed_job, v);
 		check_wave(v);
-		v->now = !v->now;
 	}
 	spht_pool_round(v->pool, v->nr, close_job, v);
 	if (v->ret)
@@ -265,15 +258,13 @@ static int run_jobs(struct spht_recording *r, const struct spht_run_options *opt
 		spht_error_set(err, "out of memory");
 		return -1;
 	}
-	spht_chunk_init(&v.chunk[0]);
-	spht_chunk_init(&v.chunk[1]);
+	spht_chunk_init(&v.chunk);
 	for (size_t i = 0; i < nr && !ret; i += v.nr) {
 		v.jobs = jobs + i;
 		v.nr = nr - i < at_once ? nr - i : at_once;
 		ret = run_wave(&v, err);
 	}
-	spht_chunk_close(&v.chunk[0]);
-	spht_chunk_close(&v.chunk[1]);
+	spht_chunk_close(&v.chunk);
 	spht_pool_close(v.pool);
 	return ret;
 }

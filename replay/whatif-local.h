@@ -101,7 +101,7 @@ struct spht_team {
 /* Requests come by the dozen for one region: what was found out for the last one. */
 struct spht_memo {
 	uint64_t space, region; /* the key */
-	uint32_t id; /* SPHT_NO_ID: the recording has no such region */
+	struct spht_wregion *r; /* NULL: the recording has no such region */
 	bool linked; /* the region's path, */
 	uint64_t linked_at; /* as of this mmu.changes */
 };
@@ -160,6 +160,8 @@ struct spht_whatif {
 	uint32_t working; /* workers that have a job */
 	uint32_t asked_now; /* requests since the last exit that were no duplicates */
 	struct spht_memo memo;
+	uint8_t legal; /* SPHT_GPTE_* that an entry must have to be built from */
+	bool told; /* somebody wants to know how each request ended */
 	struct spht_lock lock, base_lock;
 	struct spht_real *real; /* NULL: the virtual clock */
 	double guest_factor; /* of recorded guest time */
@@ -254,8 +256,7 @@ static inline uint8_t spht_w_state(const struct spht_whatif *w, uint32_t table, 
 
 static inline bool spht_w_legal(const struct spht_whatif *w, uint8_t state)
 {
-	return (state & SPHT_GPTE_PRESENT) &&
-	       ((state & SPHT_GPTE_A) || w->c->legality == SPHT_LEGAL_PRESENT);
+	return (state & w->legal) == w->legal;
 }
 
 /*
@@ -431,7 +432,7 @@ void spht_request_tell_it(struct spht_whatif *w, const struct spht_request *r, u
 static inline void spht_request_tell(struct spht_whatif *w, const struct spht_request *r,
 				     uint8_t outcome, uint64_t ns)
 {
-	if (w->c->look || w->c->spec->h->outcome)
+	if (w->told)
 		spht_request_tell_it(w, r, outcome, ns);
 }
 
@@ -445,11 +446,9 @@ static inline struct spht_wregion *spht_w_region(struct spht_whatif *w, uint64_t
 {
 	struct spht_memo *m = &w->memo;
 
-	if (vpn > SPHT_VPN_MASK)
-		return NULL;
 	if (m->region != vpn >> SPHT_LEVEL_BITS || m->space != space)
 		spht_w_find_region(w, space, vpn >> SPHT_LEVEL_BITS);
-	return m->id != SPHT_NO_ID && w->regions[m->id].valid ? &w->regions[m->id] : NULL;
+	return m->r && m->r->valid ? m->r : NULL;
 }
 
 /*

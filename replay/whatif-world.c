@@ -116,38 +116,15 @@ static void weaken(struct spht_whatif *w, uint32_t page, unsigned int index)
  * the next flush, which the guest owes; a store into a table that only the
  * helper had write-protected costs an exit that the recording did not have.
  */
-static void guest_change(struct spht_whatif *w, const struct spht_change *c)
+static void tell_pages(struct spht_whatif *w, const struct spht_change *c, uint8_t old)
 {
-	uint8_t *st = w->state[c->table], old;
-	bool gone, weaker, legal, was_legal;
-
-	if (!st) {
-		st = calloc(SPHT_PT_ENTRIES, 1);
-		if (!st) {
-			w->no_memory = true;
-			return;
-		}
-		w->state[c->table] = st;
-	}
-	if (c->index == SPHT_PT_ENTRIES) {
-		rest_change(st, c->state);
-		for (unsigned int i = 0; w->real && i < SPHT_PT_ENTRIES; i++)
-			spht_real_guest(w, c->table, i, st[i]);
-		return;
-	}
-	old = st[c->index];
-	st[c->index] = c->state;
-	if (w->real)
-		spht_real_guest(w, c->table, c->index, c->state);
-	if (w->since)
-		note_since(w, c, old);
 	/* The sync that comes with the flush drops what lost A, and takes W from what lost D. */
-	gone = (old & SPHT_GPTE_PRESENT) &&
-	       (!(c->state & SPHT_GPTE_PRESENT) || ((old ^ c->state) & SPHT_GPTE_GENERATION) ||
-		(old & ~c->state & SPHT_GPTE_A));
-	weaker = old & ~c->state & SPHT_GPTE_WRITABLE;
-	legal = spht_w_legal(w, c->state);
-	was_legal = spht_w_legal(w, old);
+	bool gone = (old & SPHT_GPTE_PRESENT) &&
+		    (!(c->state & SPHT_GPTE_PRESENT) || ((old ^ c->state) & SPHT_GPTE_GENERATION) ||
+		     (old & ~c->state & SPHT_GPTE_A));
+	bool weaker = old & ~c->state & SPHT_GPTE_WRITABLE;
+	bool legal = spht_w_legal(w, c->state), was_legal = spht_w_legal(w, old);
+
 	for (uint32_t next = w->table_pages[c->table]; next;) {
 		uint32_t page = next - 1;
 		struct spht_wpage *p = &w->pages[page];
@@ -173,6 +150,41 @@ static void guest_change(struct spht_whatif *w, const struct spht_change *c)
 		}
 		p->by_helper = false;
 	}
+}
+
+/* All entries of a table that no evidence speaks of. */
+static void change_rest(struct spht_whatif *w, const struct spht_change *c, uint8_t *st)
+{
+	rest_change(st, c->state);
+	for (unsigned int i = 0; w->real && i < SPHT_PT_ENTRIES; i++)
+		spht_real_guest(w, c->table, i, st[i]);
+}
+
+/* There are several for each step: most are of tables that no helper has touched. */
+static void guest_change(struct spht_whatif *w, const struct spht_change *c)
+{
+	uint8_t *st = w->state[c->table], old;
+
+	if (!st) {
+		st = calloc(SPHT_PT_ENTRIES, 1);
+		if (!st) {
+			w->no_memory = true;
+			return;
+		}
+		w->state[c->table] = st;
+	}
+	if (c->index == SPHT_PT_ENTRIES) {
+		change_rest(w, c, st);
+		return;
+	}
+	old = st[c->index];
+	st[c->index] = c->state;
+	if (w->real)
+		spht_real_guest(w, c->table, c->index, c->state);
+	if (w->since)
+		note_since(w, c, old);
+	if (w->table_pages[c->table])
+		tell_pages(w, c, old);
 }
 
 /* What is proven of guest entries, up to and with step @step. */

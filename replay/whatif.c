@@ -193,6 +193,9 @@ struct spht_whatif *spht_whatif_open(const struct spht_whatif_config *c,
 		w->acc = account;
 		spht_w_scale_costs(w);
 		w->memo.region = UINT64_MAX; /* of no page */
+		w->legal = SPHT_GPTE_PRESENT |
+			   (c->legality == SPHT_LEGAL_PRESENT ? 0 : SPHT_GPTE_A);
+		w->told = c->look || c->spec->h->outcome;
 		w->idle = true;
 		w->parts = (struct spht_parts){.phases = c->phases, .v = c->parts};
 		if (!whatif_init(w)) {
@@ -221,8 +224,9 @@ int spht_whatif_feed(struct spht_whatif *w, const struct spht_chunk *chunk, stru
 		const struct spht_step *s = &chunk->steps[i];
 
 		run_step(w, s, chunk->first + i);
-		spht_verify_step(w->verify, s, spht_w_dos(w, s), chunk->first + i, &w->mmu, lacking,
-				 w, &w->acc->broken);
+		if (w->verify)
+			spht_verify_step(w->verify, s, spht_w_dos(w, s), chunk->first + i, &w->mmu,
+					 lacking, w, &w->acc->broken);
 	}
 	/* What is left holds before the next chunk's first step, and counts with that. */
 	if (chunk->has_next) {

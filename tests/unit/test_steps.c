@@ -254,6 +254,35 @@ static void changes_come_by_step_and_in_a_step_as_they_were_told(void **unused)
 	spht_steps_close(&s);
 }
 
+/* Packed, they leave room for so many tables and no more. */
+static void change_of_a_table_too_many_is_refused(void **unused)
+{
+	enum { BITS = 16 };
+	const uint32_t end = 1u << (64 - SPHT_PACKED_BITS - BITS);
+	struct spht_change last = {.step = (1u << BITS) - 1,
+				   .table = end - 1,
+				   .index = SPHT_PT_ENTRIES,
+				   .state = 0xff,
+				   .kind = SPHT_CHANGE_OPTIMISTIC};
+	struct spht_change beyond = {.table = end};
+	struct spht_steps s;
+	struct spht_chunk c;
+
+	(void)unused;
+	assert_int_equal(spht_steps_init(&s, (struct spht_room){0, BITS}), 0);
+	spht_chunk_init(&c);
+	add_steps(&s, 1u << BITS);
+	assert_int_equal(spht_changes_add(&s.changes, last), 0);
+	assert_int_equal(spht_changes_add(&s.changes, beyond), -1);
+	assert_non_null(strstr(s.changes.err.text, "more than 134217728 page tables"));
+	assert_int_equal(spht_steps_finish(&s), 0);
+	load(&c, &s, 0);
+	assert_int_equal(c.nr_changes[SPHT_CHANGE_OPTIMISTIC], 1);
+	assert_memory_equal(c.changes[SPHT_CHANGE_OPTIMISTIC], &last, sizeof(last));
+	spht_chunk_close(&c);
+	spht_steps_close(&s);
+}
+
 static void drops_of_one_step_come_by_page_and_index(void **unused)
 {
 	static const uint32_t want[][3] = {{1, 5, 5}, {2, 3, 8}, {2, 4, 0}, {2, 4, 1}, {2, 9, 0}};
@@ -385,6 +414,7 @@ int main(void)
 		cmocka_unit_test(steps_come_back_in_chunks_with_what_they_do),
 		cmocka_unit_test(step_can_be_changed_until_the_next_one_comes),
 		cmocka_unit_test(changes_come_by_step_and_in_a_step_as_they_were_told),
+		cmocka_unit_test(change_of_a_table_too_many_is_refused),
 		cmocka_unit_test(drops_of_one_step_come_by_page_and_index),
 		cmocka_unit_test(touch_told_late_marks_the_prefetch_that_set_the_entry),
 		cmocka_unit_test(what_ifs_do_not_see_where_chunks_end),
