@@ -198,7 +198,9 @@ DUO := $(if $(DUO_SRCS),$(BUILD)/tests/duo)
 FUZZ_TARGETS := costs trace $(if $(RECORD_LIB),cmdline perfdata tracedat)
 FUZZ_SRCS := tests/fuzz/fuzz.c tests/fuzz/mutate.c $(if $(FUZZER),,tests/fuzz/driver.c)
 FUZZ := $(patsubst %,$(BUILD)/tests/fuzz/%,$(FUZZ_TARGETS))
-FUZZ_CFLAGS := -fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer
+# gcc says so by itself, clang 14 does not.
+FUZZ_CFLAGS := -fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer \
+	-D__SANITIZE_ADDRESS__=1
 DUO_PLUGINS := $(if $(DUO_SRCS),$(patsubst %,$(BUILD)/tests/asks_%.so,window nextline stride prefault) \
 	$(BUILD)/tests/given.so)
 

@@ -29,12 +29,7 @@
  * AddressSanitizer maps terabytes.  What it finds in the child is lost with
  * stderr; ASAN_OPTIONS=log_path=FILE keeps it.
  */
-#if defined(__has_feature)
-#define HAS_FEATURE(what) __has_feature(what) /* clang */
-#else
-#define HAS_FEATURE(what) 0
-#endif
-#if defined(__SANITIZE_ADDRESS__) || HAS_FEATURE(address_sanitizer)
+#if defined(__SANITIZE_ADDRESS__)
 #define SANITIZED 1
 #else
 #define SANITIZED 0

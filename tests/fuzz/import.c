@@ -26,8 +26,6 @@ extern uint8_t __start___sancov_cntrs[] __attribute__((weak));
 extern uint8_t __stop___sancov_cntrs[] __attribute__((weak));
 extern const uintptr_t __start___sancov_pcs[] __attribute__((weak));
 extern const uintptr_t __stop___sancov_pcs[] __attribute__((weak));
-/* The linker's: where the program's code begins and ends. */
-extern const char __executable_start[], etext[];
 /* Of clang's other way to count, for figures of coverage: the child will not come to exit(). */
 int __llvm_profile_write_file(void) __attribute__((weak));
 /* Of the sanitizers. */
@@ -67,14 +65,21 @@ static size_t nr_counters(void)
 	return nr < MAX_COUNTERS ? nr : MAX_COUNTERS;
 }
 
+struct range {
+	uintptr_t from, to;
+};
+
+/* Of the program's code, as /proc/self/maps has it. */
+static struct range program;
+
 /* Without clang's table all of the program counts, with it what is not the sanitizers'. */
 static bool is_own_code(uintptr_t pc)
 {
 	static uintptr_t first, last;
 
 	if (!last && &__start___sancov_pcs[0] == &__stop___sancov_pcs[0]) {
-		first = (uintptr_t)__executable_start;
-		last = (uintptr_t)etext;
+		first = program.from;
+		last = program.to;
 	}
 	if (last)
 		return pc >= first && pc <= last;
@@ -109,10 +114,8 @@ static _Unwind_Reason_Code on_frame(struct _Unwind_Context *context, void *arg)
 	return _URC_NO_REASON;
 }
 
-/* Where the libraries are that the child is there for, as /proc/self/maps had it. */
-static struct {
-	uintptr_t from, to;
-} libraries[16];
+/* Of the libraries that the child is there for. */
+static struct range libraries[16];
 static size_t nr_libraries;
 
 static bool is_library(uintptr_t pc)
@@ -123,25 +126,33 @@ static bool is_library(uintptr_t pc)
 	return false;
 }
 
-static void find_libraries(void)
+static bool is_of_interest(const char *line)
+{
+	return strstr(line, "/libtrace") || strstr(line, "/libzstd") || strstr(line, "/libz.") ||
+	       strstr(line, "/libjansson");
+}
+
+static void find_code(void)
 {
 	FILE *f = fopen("/proc/self/maps", "re");
-	char line[512];
+	char line[512], self[256] = "";
+	ssize_t len = readlink("/proc/self/exe", self, sizeof(self) - 1);
 
-	while (f && fgets(line, sizeof(line), f) && nr_libraries < 16) {
+	while (f && len > 0 && fgets(line, sizeof(line), f) && nr_libraries < 16) {
 		unsigned long from, to;
 		char rights[8];
 
-		if (!strstr(line, "/libtrace") && !strstr(line, "/libzstd") &&
-		    !strstr(line, "/libz.") && !strstr(line, "/libjansson"))
-			continue;
 		if (sscanf(line, "%lx-%lx %7s", &from, &to, rights) != 3 || rights[2] != 'x')
 			continue;
-		libraries[nr_libraries].from = from;
-		libraries[nr_libraries++].to = to;
+		if (strstr(line, self))
+			program = (struct range){from, to};
+		else if (is_of_interest(line))
+			libraries[nr_libraries++] = (struct range){from, to};
 	}
 	if (f)
 		fclose(f);
+	if (!program.to || !nr_libraries)
+		fuzz_broken("/proc/self/maps does not say where the program is");
 }
 
 static void leave_counters(void)
@@ -218,7 +229,7 @@ struct spht_child *__wrap_spht_child_start(int (*fn)(struct spht_pipe *pipe, voi
 	if (testament == MAP_FAILED)
 		fuzz_broken("no memory for what a child leaves behind");
 	if (!nr_libraries)
-		find_libraries();
+		find_code();
 	testament->own = false;
 	testament->how = NULL;
 	testament->report[0] = '\0';
