@@ -10,6 +10,8 @@
 # make check-tsan   the tests of the real clock under ThreadSanitizer
 # make check-faults every allocation, write and read of the programs fails once
 # make fuzz         fuzz targets for tests/fuzz/run, with clang
+# make check-valgrind unit tests and commands under memcheck
+# make check-huge  10^9 events in bounded memory: 20 GB of disk, half an hour; HUGE=--dir=DIR
 # make check-mutations  break the rules of the model one by one: does a test fail each time
 # make check-package  Debian packages, built and tried in a clean root; FULL=1: the README's two commands there, too
 # make format-check does every C file look as .clang-format wants it
@@ -446,6 +448,14 @@ fuzz:
 
 fuzzers: $(FUZZ)
 
+# Ten minutes at most, on a quiet machine; VALGRIND='NAME...' for less of it.
+check-valgrind: programs tools unit
+	@BUILD='$(BUILD)' tests/valgrind $(VALGRIND)
+
+# More than 4 GiB in DIR, and three times as much of a temporary file; HUGE='--events=1e8' for less.
+check-huge: programs tools
+	@BUILD='$(BUILD)' tests/huge $(HUGE)
+
 check-some: programs tools unit
 	@BUILD='$(BUILD)' UNIT_RUN='$(UNIT_RUN)' python3 tests/run $(TESTS)
 
@@ -493,7 +503,7 @@ clean:
 
 FORCE:
 .PHONY: all programs tools unit have-libs demo demo-run check check-run check-live check-asan \
-	check-tsan check-faults check-some fuzz fuzzers clock validate \
+	check-tsan check-faults check-valgrind check-huge check-some fuzz fuzzers clock validate \
 	check-mutations check-package format-check lab check-lab bench tables results artifact validation clean \
 	FORCE
 

@@ -124,7 +124,7 @@ int spht_steps_do(struct spht_steps *s, uint8_t kind, uint32_t page, unsigned in
 {
 	if (s->nr_do == s->cap_do && grow(s, (void **)&s->dos, &s->cap_do, sizeof(*s->dos)))
 		return -1;
-	s->dos[s->nr_do++] = (struct spht_do){page, (uint16_t)index, kind, writable, false};
+	s->dos[s->nr_do++] = (struct spht_do){page, (uint16_t)index, kind, writable, false, 0};
 	s->last->nr_do++;
 	return 0;
 }

@@ -50,6 +50,7 @@ struct spht_do {
 	uint8_t kind; /* enum spht_do_kind */
 	bool writable : 1;
 	bool touched : 1; /* PREFETCH: a later fault proves that the guest used it */
+	uint8_t unused : 6; /* 0: these bytes go to a file */
 };
 
 enum {

@@ -139,11 +139,11 @@ if [ -n "$record" ]; then
 	same "... which is as it was" inputs/ok.dat ok.dat
 fi
 
-# Permissions.  root may do everything, so somebody else tries.
+# Permissions.  root may do everything, so somebody else tries, who may not enter the folders above.
 nobody=
 if [ "$(id -u)" = 0 ]; then
 	nobody="setpriv --reuid=65534 --regid=65534 --clear-groups --"
-	$nobody spht-trace --version >/dev/null 2>&1 || nobody=no
+	$nobody ./bin/spht-trace --version >/dev/null 2>&1 || nobody=no
 fi
 if [ "$nobody" = no ]; then
 	skip "a file that may not be read or written" "root, and setpriv cannot run the programs as somebody else"
@@ -154,22 +154,22 @@ else
 	mkdir closed
 	chmod 555 closed
 	refused 1 "a trace that may not be read" 'secret.spht: .*Permission denied' \
-		"exec $nobody spht-trace info secret.spht"
+		"exec $nobody ./bin/spht-trace info secret.spht"
 	refused 1 "... for spht-replay" 'secret.spht: .*Permission denied' \
-		"exec $nobody spht-replay --heuristic=none secret.spht"
+		"exec $nobody ./bin/spht-replay --heuristic=none secret.spht"
 	refused 1 "a cost profile that may not be read" 'secret.dat: .*Permission denied' \
-		"exec $nobody spht-replay --costs=secret.dat --heuristic=none ok.spht"
+		"exec $nobody ./bin/spht-replay --costs=secret.dat --heuristic=none ok.spht"
 	refused 1 "a folder that may not be written to, a table" 'closed/out.csv: cannot be created: Permission denied' \
-		"exec $nobody spht-replay --heuristic=none --csv=closed/out.csv ok.spht"
+		"exec $nobody ./bin/spht-replay --heuristic=none --csv=closed/out.csv ok.spht"
 	refused 1 "... a trace" 'closed/out.spht: cannot create: Permission denied' \
-		"exec $nobody spht-trace repack ok.spht -o closed/out.spht"
+		"exec $nobody ./bin/spht-trace repack ok.spht -o closed/out.spht"
 	refused 1 "TMPDIR that may not be written to" 'closed: .*Permission denied.*TMPDIR' \
-		"exec $nobody env TMPDIR=$T/closed spht-replay --memory=0 --heuristic=none ok.spht"
+		"exec $nobody env TMPDIR=closed ./bin/spht-replay --memory=0 --heuristic=none ok.spht"
 	if [ -n "$record" ]; then
 		refused 1 "a trace.dat that may not be read" 'secret.dat: .*Permission denied' \
-			"exec $nobody spht-record --import=secret.dat -o out.spht"
+			"exec $nobody ./bin/spht-record --import=secret.dat -o out.spht"
 		refused 1 "... an import into it" 'closed/out.spht.*Permission denied' \
-			"exec $nobody spht-record --import=ok.dat -o closed/out.spht"
+			"exec $nobody ./bin/spht-record --import=ok.dat -o closed/out.spht"
 	fi
 fi
 

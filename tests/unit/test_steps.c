@@ -316,11 +316,11 @@ static void drops_of_one_step_come_by_page_and_index(void **unused)
 static void touch_told_late_marks_the_prefetch_that_set_the_entry(void **unused)
 {
 	static const struct spht_do dos[] = {
-		{3, 8, SPHT_DO_PREFETCH, true, false},
-		{3, 8, SPHT_DO_PREFETCH, false, false}, /* set again: this one */
-		{3, 8, SPHT_DO_SET, false, false},
-		{3, 9, SPHT_DO_PREFETCH, false, false},
-		{4, 8, SPHT_DO_PREFETCH, false, false},
+		{3, 8, SPHT_DO_PREFETCH, true, false, 0},
+		{3, 8, SPHT_DO_PREFETCH, false, false, 0}, /* set again: this one */
+		{3, 8, SPHT_DO_SET, false, false, 0},
+		{3, 9, SPHT_DO_PREFETCH, false, false, 0},
+		{4, 8, SPHT_DO_PREFETCH, false, false, 0},
 	};
 	struct spht_steps s;
 	struct spht_chunk c;
