@@ -95,8 +95,8 @@ def scales(run):
         return ""
     heads = ["heuristic"]
     for scale in run.scales:
-        heads += [join("avoided, × ", f"{scale:g}"), join("speed-up, × ", f"{scale:g}"),
-                  join("late, × ", f"{scale:g}")]
+        heads += [join(what, " ×\N{NO-BREAK SPACE}", f"{scale:g}")
+                  for what in ("avoided,", "speed-up,", "late,")]
     rows = []
     for row in run.main:
         cells = [run.name(row)]
