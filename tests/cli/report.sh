@@ -316,6 +316,19 @@ has "  the title is the page's" facts '^title spht: <img src=x'
 lacks "  nothing is loaded" facts '^loads '
 lacks "  nothing is run" facts '^handler |^count (script|img)'
 
+# ---- What docs/report.md says
+
+sed -n '/^```sh$/,/^```$/{/^```/!p}' "$TOP/docs/report.md" >commands
+check "docs/report.md has commands" test "$(grep -c '^scripts/report' commands)" -eq 3
+mkdir docs
+ln -s "$TOP/scripts" "$TOP/traces" docs
+check "  all of them work" sh -c 'cd docs && PATH=$BUILD:$PATH sh -e ../commands'
+printf '%s\n' kbuild-w8-1vcpu.html windows.html page.html >want
+same "  they make the pages that are told" want out
+"$page" facts docs/page.html >facts
+has "  that of tables has all figures but the one over time scales" facts '^count figure 6$'
+has "  and says so" facts "^li Speed-up against the guest's time scale: there is one time scale"
+
 # ---- Recordings that are not whole
 
 awk '/^# Step (11|13|22):/ { print "lost 0 unknown" } /^#ledger/ { next } { print }' \
