@@ -14,7 +14,8 @@ HEURISTICS = ["window", "stride", "markov", "hybrid", "prefault", "oracle"]
 SCALES = "0.0333,0.333,1"
 LENGTHS = [1, 2, 5, 10, 20, 30, 60, 120, 300, 600, 1200, 1800, 3600]
 MOST_SLICES = 24
-OUTPUTS = ["csv", "json", "intervals", "histograms"]
+OUTPUTS = {"csv": "result.csv", "json": "result.json", "intervals": "intervals.csv",
+           "histograms": "histograms.csv"}
 
 
 def said_of(stderr, path):
@@ -90,8 +91,7 @@ class Recording:
 
     def run(self, where, extra):
         """(tables, exit status 0 or 4, what was said); @extra changes no result."""
-        names = {what: os.path.join(where, f"{what}.{'json' if what == 'json' else 'csv'}")
-                 for what in OUTPUTS}
+        names = {what: os.path.join(where, name) for what, name in OUTPUTS.items()}
         status, _, err = call(self.folder, "spht-replay", *extra, *self.command(names, self.path))
         if status and not (status == 4 and self.partial):
             raise failed("spht-replay", self.path, status, err)

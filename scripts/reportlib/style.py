@@ -100,7 +100,9 @@ footer { margin-top: 3rem; border-top: 1px solid var(--line); color: var(--soft)
 	h2, h3, caption { break-after: avoid; }
 	nav { display: none; }
 	a { color: inherit; text-decoration: none; }
-	.scroll { overflow: visible; }
+	.scroll { overflow: visible; break-inside: avoid; }
+	.scroll:has(.pairs) { break-inside: auto; }
+	.summary .bounds { white-space: nowrap; }
 	table { font-size: 7pt; width: 100%%; }
 	th, td { padding: 1.5pt 3pt; }
 	td { white-space: normal; }

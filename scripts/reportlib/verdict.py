@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """What a run says in three sentences, and what one has to know before believing them."""
 
+import math
+
 from .facts import member, number_of
 from .markup import join, percent, ratio, shown, tag, term
 
@@ -8,6 +10,8 @@ BAD, WARN, NOTE = "bad", "warn", "note"
 WORDS = {BAD: "Stop", WARN: "Careful", NOTE: "Note"}
 # As spht-replay has it.
 LEAST_FIDELITY = 95
+# From so many on a share in per cent says something.
+FEW_CHECKS = 1000
 MOST_SAID = 12
 
 
@@ -91,15 +95,22 @@ def checks(run):
     return agreed, asked
 
 
+def first_text(run):
+    return run.first.text("fidelity_pct")
+
+
 def on_model(run):
     """The third: whether the first two rest on anything."""
     said = run.first["fidelity_pct"]
     if said is None:
         return join("Nothing in the recording tells whether the model explains it.")
     asked = checks(run)
+    # All but all is not all.
+    floor = math.floor(said * 100) / 100
     of = join(" (", shown(asked[1]), " checks)") if asked else ""
     return join("The model ", "explains " if explains(run) else "does not explain this recording:"
-                " it agrees with ", tag("span", percent(said), id="verdict-fidelity"), " of ",
+                " it agrees with ", tag("span", tag("data", f"{floor:.2f}", value=first_text(run)),
+                                           "\N{NO-BREAK SPACE}%", id="verdict-fidelity"), " of ",
                 "the recording" if explains(run) else "what can be checked", of, ".")
 
 
@@ -160,6 +171,13 @@ def about_model(run):
                             " least. Quote nothing from this page.")
     if not found:
         yield BAD, "No check of the model was possible: nothing says that it explains the recording."
+    if len(found) == 1:
+        yield WARN, join("All checks of the model are on one side, those that say “", *found,
+                         "”: a model that holds nothing, or everything, would pass them.")
+    asked = checks(run)
+    if asked and asked[1] < FEW_CHECKS:
+        yield WARN, join("Only ", shown(asked[1]), " checks of the model were possible: too few to"
+                         " say that it explains the recording.")
     if (first["unexplained"] or 0) > 0:
         yield WARN, join(shown(first["unexplained"]), " entries went without an event, and nothing"
                          " explains it.")

@@ -128,6 +128,52 @@ echo old >old.html
 status 1 "no page is written for what is no recording" report -o old.html "$TOP/README.md"
 check "  and the old one stays" test "$(cat old.html)" = old
 
+# warns LEVEL SENTENCE REGEX: the last page has such a warning.
+warns()
+{
+	"$page" facts page.html >facts
+	has "  $2" facts "^warning $1 .*$3"
+}
+
+changed fidelity_absent_pct 94.9 9
+made "a model that does not explain the recording" --from=bad.csv
+warns bad "is told" 'model does not explain this recording: of what says “absent” it agrees with 94\.90'
+has "  the verdict, too" facts '^p Do not quote these figures\. .*The model does not explain this recording'
+changed lost_events 5 9
+made "lost events" --from=bad.csv
+warns bad "are told" 'lost events \(5;'
+changed unmodelled 5 9
+made "faults that are not modelled" --from=bad.csv
+warns bad "are told" '5 base faults are not modelled'
+changed new_exits_hi 999 9
+made "new exits above what is avoided" --from=bad.csv
+warns warn "are told" 'New exits can be more than the exits avoided for window, stride:'
+changed legality present 9
+made "entries that are not accessed" --from=bad.csv
+warns warn "are told" 'legality present'
+changed git_commit abc-dirty 9
+made "changed sources" --from=bad.csv
+warns warn "are told" 'changed sources'
+changed baseline_avoided 7 9
+made "another KVM" --from=bad.csv
+warns warn "is told" 'KVM of these results was not recorded .* it avoids 7;'
+awk -F, -v OFS=, 'NR == 1 { for (i = 1; i <= NF; i++) at[$i] = i }
+	NR > 1 && $at["heuristic"] == "window" { $at["avoided_lo"] = $at["avoided"] + 1; $at["bounds"] = "crossed" } 1' \
+	result.csv >bad.csv
+made "crossed bounds" --from=bad.csv
+warns warn "are told" 'Bounds are crossed for window:'
+changed speedup_pct '' 9
+made "a result without a time" --from=bad.csv
+"$page" row page.html 'What each heuristic avoids' window >got
+check "  has a dash there" test "$(sed -n 8p got)" = -
+
+check "a recording without kvm_exit can be built" "$SPHT_MKTRACE" -o pvm.spht "$TOP/tests/data/replay-pvm.txt"
+check "it can be reported" report --no-figures --heuristic=window -o page.html pvm.spht
+warns warn "that there are no times is told" 'no kvm_exit and kvm_entry'
+has "  in the verdict, too" facts 'What that is worth in time, this recording cannot tell'
+"$page" row page.html 'Page-fault exits by class' 'not told' >got
+has "  exits of no class are a row of their own" got '^1$'
+
 mkdir broken
 for n in 3 1; do
 	cat >broken/spht-replay <<END
@@ -269,6 +315,19 @@ has "  as text" facts '^h1 Exits that a helper would avoid: <img src=x onerror=a
 has "  the title is the page's" facts '^title spht: <img src=x'
 lacks "  nothing is loaded" facts '^loads '
 lacks "  nothing is run" facts '^handler |^count (script|img)'
+
+# ---- What docs/report.md says
+
+sed -n '/^```sh$/,/^```$/{/^```/!p}' "$TOP/docs/report.md" >commands
+check "docs/report.md has commands" test "$(grep -c '^scripts/report' commands)" -eq 3
+mkdir docs
+ln -s "$TOP/scripts" "$TOP/traces" docs
+check "  all of them work" sh -c 'cd docs && PATH=$BUILD:$PATH sh -e ../commands'
+printf '%s\n' kbuild-w8-1vcpu.html windows.html page.html >want
+same "  they make the pages that are told" want out
+"$page" facts docs/page.html >facts
+has "  that of tables has all figures but the one over time scales" facts '^count figure 6$'
+has "  and says so" facts "^li Speed-up against the guest's time scale: there is one time scale"
 
 # ---- Recordings that are not whole
 
