@@ -113,12 +113,6 @@ made_outputs()
 	done
 }
 
-# lacks_module NAME: python3 cannot import it.
-lacks_module()
-{
-	! python3 -c "import $1" 2>/dev/null
-}
-
 # live COMMAND: records where that can be done; where not, fails for that reason and no other.
 live()
 {
@@ -213,7 +207,7 @@ rule()
 		run "$1 (until it would build)" "SPHT_LAB_SYSFS='$T/sys' SPHT_LAB_DECIDE=only $1"
 		has "  would be recorded in the lab" "$T/out" '^lab$'
 		;;
-	"scripts/plot "*)
+	"scripts/plot "* | "scripts/report "*)
 		if ! command -v gnuplot >/dev/null; then
 			skip "$1" "gnuplot is not installed"
 			return
@@ -225,7 +219,7 @@ rule()
 		esac
 		;;
 	"scripts/stats "*)
-		if lacks_module scipy; then
+		if ! /usr/bin/python3 -c 'import scipy.stats' 2>/dev/null; then
 			skip "$1" "python3-scipy is not installed"
 			return
 		fi
