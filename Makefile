@@ -404,7 +404,7 @@ check:
 # The same without a set-up, for who knows that all is there.
 DEMO_TRACE := traces/samples/kbuild-w8-1vcpu.spht
 demo-run: all
-	$(BUILD)/spht-replay --heuristic=stride --csv=demo.csv $(DEMO_TRACE)
+	$(BUILD)/spht-replay --heuristic=window --csv=demo.csv $(DEMO_TRACE)
 	@echo 'demo.csv has the same figures, one row'
 
 check-run: all tools unit

@@ -27,8 +27,8 @@ COST_PROFILES := replay/costs/default.json replay/costs/kvm_pvm-6.18-epyc.json
 MAN1 := docs/spht-trace.1 docs/spht-replay.1 docs/spht-record.1 docs/spht-calibrate.1
 MAN5 := docs/spht-trace.5
 DOCS := $(addprefix docs/,bench.md clock.md costs.md evidence.md figures.md hardening.md heuristics.md install.md \
-	limits.md metrics.md model.md report.md reproduce.md results.md results-full.md statistics.md sweep.md \
-	timeline.md trace-format.md validation.md)
+	limits.md metrics.md model.md report-text.md report.md reproduce.md results.md results-full.md \
+	statistics.md sweep.md timeline.md trace-format.md validation.md)
 FIGURES := $(sort $(wildcard docs/figures/*.svg))
 EXAMPLES := examples/lastdelta/lastdelta.c examples/lastdelta/Makefile
 # One file, which bash finds by each of these names.
