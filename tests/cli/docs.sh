@@ -142,7 +142,7 @@ check "the tests that it names exist" none "$T/bad"
 # The commands in the README's ```sh blocks, one a line, continued lines joined.  That
 # they work is what readme.sh shows; make -C is not of our Makefile.
 awk '/^```sh$/ { on = 1; next } /^```/ { on = 0 } on' README.md |
-	sed -e ':a' -e '/\\$/{N;s/\\\n//;ba' -e '}' -e 's/^[[:space:]]*//' -e 's/^\$ //' |
+	sed -e ':a' -e '/\\$/{N;s/\\\n//;ba' -e '}' -e 's/^[[:space:]]*//' -e 's/^\$ //' -e 's/\$([^)]*)/WORD/g' |
 	grep -E '^(make [^-]|spht-|(\./)?build/spht-)' >"$T/commands"
 check "the README shows commands" test -s "$T/commands"
 
