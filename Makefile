@@ -404,8 +404,8 @@ check:
 # The same without a set-up, for who knows that all is there.
 DEMO_TRACE := traces/samples/kbuild-w8-1vcpu.spht
 demo-run: all
-	$(BUILD)/spht-replay --heuristic=window --csv=demo.csv $(DEMO_TRACE)
-	@echo 'demo.csv has the same figures, one row'
+	$(BUILD)/spht-replay --heuristic=stride --heuristic=window --csv=demo.csv $(DEMO_TRACE)
+	@echo 'demo.csv has the same figures, one row for each heuristic'
 
 check-run: all tools unit
 	@BUILD='$(BUILD)' UNIT_RUN='$(UNIT_RUN)' python3 tests/run $(TESTS)

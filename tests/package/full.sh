@@ -22,7 +22,7 @@ timed()
 timed demo make demo
 result=$?
 check "make demo, from nothing, succeeds" test "$result" = 0
-has "  and made its table" "$ROOT/home/spht/demo.csv" ',window,'
+has "  and made its table" "$ROOT/home/spht/demo.csv" ',stride,'
 timed check make check
 result=$?
 check "make check, from nothing, succeeds" test "$result" = 0
