@@ -448,7 +448,7 @@ fuzz:
 
 fuzzers: $(FUZZ)
 
-# Ten minutes at most, on a quiet machine; VALGRIND='NAME...' for less of it.
+# A minute of CPU; VALGRIND='NAME...' for less of it.
 check-valgrind: programs tools unit
 	@BUILD='$(BUILD)' tests/valgrind $(VALGRIND)
 

@@ -140,7 +140,7 @@ static const char *get_entry(struct cursor *c, struct entry *e)
 	return NULL;
 }
 
-const char spht_decoder_no_memory[] = "more dictionaries than there is memory for";
+const char spht_decoder_no_memory[] = "more in it than there is memory for";
 
 /* Where the columns of the types that occur are. */
 struct places {
@@ -335,7 +335,7 @@ const char *spht_decoder_open(struct spht_decoder *d, const struct spht_block *b
 	if (!d->unusual)
 		d->unusual = malloc(SPHT_BLOCK_EVENTS + SUM_SLACK);
 	if (!d->unusual)
-		return "more events than there is memory for";
+		return spht_decoder_no_memory;
 	d->types = c.p;
 	c.p += b->nr_events;
 	count_types(d, counts);
