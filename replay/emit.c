@@ -158,6 +158,18 @@ int spht_outputs_finish(struct spht_outputs *out)
 	return -1;
 }
 
+int spht_outputs_apart(const struct spht_outputs *out)
+{
+	const struct spht_output *const all[] = {&out->csv, &out->json, &out->intervals,
+						 &out->histograms, &out->timeline};
+
+	for (unsigned int i = 0; i < sizeof(all) / sizeof(all[0]); i++)
+		for (unsigned int k = 0; k < i; k++)
+			if (spht_output_apart(all[k], all[i]))
+				return -1;
+	return 0;
+}
+
 void spht_outputs_leave(const struct spht_outputs *out)
 {
 	spht_output_leave(&out->csv);

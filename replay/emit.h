@@ -26,6 +26,8 @@ int spht_outputs_run(struct spht_outputs *out, struct spht_recording *recording,
 		     const struct spht_story *story, struct spht_error *err);
 /* Writes the JSON, which is one value; -1 where it cannot be written. */
 int spht_outputs_finish(struct spht_outputs *out);
+/* 0, or -1 after a message where two that are open are one file. */
+int spht_outputs_apart(const struct spht_outputs *out);
 /* Closes all, and gives them their names if they are to be kept.  -1 after a message. */
 int spht_outputs_close(struct spht_outputs *out, bool keep);
 

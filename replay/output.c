@@ -15,6 +15,20 @@ bool spht_output_is(const char *output, const char *input)
 	       o.st_dev == i.st_dev && o.st_ino == i.st_ino;
 }
 
+int spht_output_apart(const struct spht_output *a, const struct spht_output *b)
+{
+	struct stat x, y;
+
+	if (!a->f || !b->f || fstat(fileno(a->f), &x) || fstat(fileno(b->f), &y))
+		return 0;
+	/* /dev/null takes everything. */
+	if (S_ISCHR(x.st_mode) || x.st_dev != y.st_dev || x.st_ino != y.st_ino)
+		return 0;
+	fprintf(stderr, "spht-replay: %s and %s are one file; expected one for each output\n",
+		a->path, b->path);
+	return -1;
+}
+
 int spht_output_open(struct spht_output *o, const char *path)
 {
 	struct stat st;

@@ -26,5 +26,7 @@ void spht_output_leave(const struct spht_output *o);
 int spht_output_close(struct spht_output *o, bool keep);
 /* Are @output (NULL: none) and @input one regular file?  A recording must not end as its own table. */
 bool spht_output_is(const char *output, const char *input);
+/* 0, or -1 after a message where both are open and are one file or pipe by two names. */
+int spht_output_apart(const struct spht_output *a, const struct spht_output *b);
 
 #endif

@@ -570,7 +570,8 @@ int main(int argc, char **argv)
 	    (a.json && spht_output_open(&out.json, a.json)) ||
 	    (a.reading.intervals && spht_output_open(&out.intervals, a.reading.intervals)) ||
 	    (a.reading.histograms && spht_output_open(&out.histograms, a.reading.histograms)) ||
-	    (a.timeline.file && spht_output_open(&out.timeline, a.timeline.file))) {
+	    (a.timeline.file && spht_output_open(&out.timeline, a.timeline.file)) ||
+	    spht_outputs_apart(&out)) {
 		spht_outputs_close(&out, false);
 		return EXIT_INPUT;
 	}

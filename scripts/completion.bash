@@ -166,8 +166,9 @@ _spht_heuristic()
 {
 	local key text words=() lead
 
-	if [[ $cur != *:* && $cur == */* ]]; then
-		_spht_match_files '*.so'
+	# Code of a plugin does not run because somebody has pressed a key: it is not asked.
+	if [[ $cur == */* ]]; then
+		[[ $cur == *:* ]] || _spht_match_files '*.so'
 		return
 	fi
 	if [[ $cur != *:* ]]; then

@@ -127,4 +127,13 @@ status 2 "an option that there is none of is refused" artifact --all
 status 2 "an option without a value is refused" artifact --output
 status 2 "a number of jobs that is none is refused" artifact -j x
 status 2 "--compare makes nothing" artifact --compare=made --output=none
+made
+status 2 "what is compared with is not replaced" artifact --output=made/. --against=made
+has "  it says so" err 'is what is compared with'
+check "  and is all there" test -e made/results.md -a -e made/figures/time.svg
+mkdir -p mine/data
+echo precious >mine/data/own
+status 2 "a folder of somebody else's is refused" artifact --output=mine
+has "  it says why" err '^artifact: mine/data: is not of an earlier run'
+check "  and is left alone" test "$(cat mine/data/own)" = precious
 finish

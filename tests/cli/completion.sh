@@ -121,6 +121,17 @@ offers "parameters are those of the heuristic" "degree=" "$replay" --heuristic =
 offers "  after a comma, too" 4,distance= "$replay" --heuristic = stride : degree = 4,dis
 offers "  and their values" "both guest hidden" "$replay" --heuristic = window : on = ''
 offers "a plugin is a shared object" "./folder ./mine.so" "$replay" --heuristic = ./
+cat >runs.c <<'END'
+#include <fcntl.h>
+__attribute__((constructor)) static void runs(void) { creat("it-ran", 0666); }
+END
+if "${CC:-gcc}" -shared -fPIC -o mine.so runs.c; then
+	"$replay" --heuristic=./mine.so:help >out 2>&1
+	check "a plugin's code runs where it is loaded" test -e it-ran
+	rm -f it-ran
+	offers "  its parameters are not offered" "" "$replay" --heuristic = ./mine.so : d
+	check "  because pressing a key does not load it" test ! -e it-ran
+fi
 offers "recordings and folders are offered" "folder guest.spht" "$replay" ''
 offers "tables where one is written" "folder result.csv" "$replay" --csv = ''
 offers "cost profiles where one is read" "folder costs.json" "$replay" --costs = ''

@@ -52,4 +52,36 @@ check "  and they are some" test -s "$T/sums"
 status 2 "an unknown fuzz target is refused" tests/fuzz/run nosuch
 status 2 "a sitting of no length at all is refused" tests/fuzz/run costs --seconds=-1
 
+cd "$T" || exit 1
+# What the driver itself takes for a finding, in a tree of its own, with a program that only says that it fuzzes.
+mkdir -p tree/tests/fuzz/corpus/costs tree/build/fuzz/tests/fuzz
+cp "$TOP/tests/fuzz/run" tree/tests/fuzz/run
+echo date,commit,target,cpu_seconds,executions,edges,features,findings >tree/tests/fuzz/log.csv
+cat >tree/build/fuzz/tests/fuzz/costs <<'END2'
+#!/bin/sh
+for word; do
+	case $word in
+	-artifact_prefix=*)
+		[ -z "$LEAVES" ] || : >"${word#*=}$LEAVES"
+		echo "#$RUNS DONE cov: 5 ft: 7"
+		exit
+		;;
+	esac
+done
+exit "$AGAIN"
+END2
+chmod +x tree/build/fuzz/tests/fuzz/costs
+# fuzzed LEAVES AGAIN RUNS: a sitting that leaves such an input, which alone ends with that status.
+fuzzed()
+{
+	env -u BUILD LEAVES="$1" AGAIN="$2" RUNS="$3" tree/tests/fuzz/run costs --seconds=1
+}
+found=tree/build/fuzz/findings/costs
+status 1 "an input that hangs without using the CPU is a finding" fuzzed timeout-a 70 10
+check "  and is kept" test -e "$found/timeout-a"
+check "one that is only slow now and then is none" fuzzed timeout-b 0 10
+check "  and is thrown away" test ! -e "$found/timeout-b"
+status 1 "a sitting that executes nothing is none" fuzzed "" 0 0
+check "  and is not written down" test "$(wc -l <tree/tests/fuzz/log.csv)" = 3
+
 finish

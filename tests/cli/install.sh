@@ -27,7 +27,10 @@ tree()
 mkdir -p "$root/opt/spht/bin" "$root/opt/spht/share/man/man5" "$root/etc"
 echo other >"$root/opt/spht/bin/other"
 tree "$root" >before
-check "make install succeeds" target install
+check "make install succeeds" sh -c 'umask 077 && exec "$@"' - make -C "$TOP" -o all BUILD="$BUILD" \
+	prefix=/opt/spht DESTDIR="$root" install
+find "$root/opt/spht/lib" "$root/opt/spht/share/spht" "$root/opt/spht/share/doc" ! -type l ! -perm -444 >closed
+check "  for all users, whatever the caller's umask is" test ! -s closed
 tree "$root" >first
 check "a second make install succeeds" target install
 tree "$root" >second
@@ -35,7 +38,7 @@ same "  and changes no name, mode or link" first second
 find "$root" -xtype l >broken
 check "no installed link leads nowhere" test ! -s broken
 (cd "$root/opt/spht/bin" && ls) | grep -v other >names
-for name in spht-replay spht-trace spht-sweep spht-stats spht-tables spht-windows spht-plot; do
+for name in spht-replay spht-trace spht-sweep spht-stats spht-tables spht-windows spht-plot spht-report; do
 	has "$name is installed" names "^$name\$"
 	check "  and bash finds a completion by its name" \
 		test -r "$root/opt/spht/share/bash-completion/completions/$name"
@@ -80,7 +83,7 @@ if /usr/bin/python3 -c 'import scipy.stats' 2>/dev/null; then
 else
 	skip "spht-stats reads the table" "python3-scipy is not installed"
 fi
-for script in sweep stats tables windows plot; do
+for script in sweep stats tables windows plot report; do
 	case $script in
 	stats | windows) /usr/bin/python3 -c 'import scipy.stats' 2>/dev/null || continue ;;
 	esac

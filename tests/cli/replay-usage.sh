@@ -113,6 +113,17 @@ for option in --nonsense -x --partial=yes --heuristic; do
 done
 status 2 "a table and JSON both on stdout are refused" "$SPHT_REPLAY" $window --csv=- --json=- ok.spht
 has "  it says why" err 'cannot both be stdout'
+echo old >one.csv
+for other in ./one.csv "$T/one.csv"; do
+	status 1 "one file by two names, $other, is refused" "$SPHT_REPLAY" $window --csv=one.csv \
+		--json="$other" ok.spht
+	has "  it says why" err "^spht-replay: one\\.csv and $other are one file; expected one for each output\$"
+	check "  it is as it was, and alone" test "$(cat one.csv*)" = old
+done
+status 1 "stdout by two names is refused" sh -c '"$@" >both' - "$SPHT_REPLAY" $window --csv=- \
+	--json=/dev/stdout ok.spht
+check "  and has nothing" test ! -s both
+check "/dev/null takes everything" "$SPHT_REPLAY" $window --csv=/dev/null --json=/dev/../dev/null ok.spht
 
 # Help.
 check "--help succeeds" "$SPHT_REPLAY" --help
