@@ -7,7 +7,7 @@
 # make validate     predictions against a helper beside a guest of this machine
 # make lab          record a Kernel Build guest in the nested lab; make check-lab tests it
 # make check-asan   the same tests under AddressSanitizer and UBSan
-# make check-tsan   the tests of the real clock under ThreadSanitizer
+# make check-tsan   the tests of threads under ThreadSanitizer: the real clock, and -j4
 # make check-faults every allocation, write and read of the programs fails once
 # make fuzz         fuzz targets for tests/fuzz/run, with clang
 # make check-valgrind unit tests and commands under memcheck
@@ -430,12 +430,14 @@ check-asan:
 		CFLAGS='-O1 -g -fno-omit-frame-pointer -fsanitize=address,undefined -fno-sanitize-recover=all' \
 		check
 
-# Only where threads share something.  Its clock is slow: nothing there is held against time.
+# Where threads share something, and what runs on each of them.  Its clock is slow: nothing there
+# is held against time.
+TSAN_TESTS := unit/test_real unit/test_cpus unit/test_steps unit/test_whatif_books unit/test_whatif_watch
 check-tsan:
 	@SPHT_SANITIZED=1 $(MAKE) BUILD=$(BUILD)/tsan LDFLAGS= \
 		CFLAGS='-O1 -g -fno-omit-frame-pointer -fsanitize=thread' \
-		UNIT_TESTS='tests/unit/test_real.c tests/unit/test_cpus.c' TESTS='unit/test_real cli/replay-real' \
-		check-some
+		UNIT_TESTS='$(patsubst %,tests/%.c,$(TSAN_TESTS))' \
+		TESTS='$(TSAN_TESTS) cli/replay-real cli/threads' check-some
 
 # Every call, minutes; FAULTS='--sites NAME...' for less of it.
 check-faults: programs tools
