@@ -86,7 +86,7 @@ TEST_LIBS := $(shell $(PKG_CONFIG) --libs $(TEST_PKGS) 2>/dev/null)
 TRACES_SRCS := traces/error.c traces/events.c traces/mark.c traces/crc32c.c traces/sha256.c traces/column.c \
 	traces/predict.c traces/predictions.c traces/schema.c traces/encode.c traces/program.c traces/decode.c \
 	traces/format.c traces/source.c traces/index.c traces/reader.c traces/writer.c \
-	traces/writer-footer.c traces/json-memory.c traces/std-files.c
+	traces/writer-footer.c traces/json-memory.c traces/part.c traces/std-files.c
 TRACE_TOOL_SRCS := traces/spht-trace.c traces/cmd-util.c traces/exit-reason.c traces/cmd-info.c \
 	traces/info-scan.c traces/info-missing.c traces/info-text.c traces/info-json.c \
 	traces/cmd-dump.c traces/cmd-verify.c traces/cmd-cut.c traces/cut-state.c traces/cut-snaps.c \

@@ -41,8 +41,17 @@ refused()
 	shift 3
 	rm -f bad.html
 	status "$refused_status" "$refused_what is refused" report "$@" -o bad.html
+	cp err err1
 	has "  it says: $refused_regex" err "$refused_regex"
-	check "  in one line, without a page" # made SENTENCE ARG...: a page from result.csv and so on, without figures.
+	check "  in one line, without a page" explained_alone
+}
+
+explained_alone()
+{
+	[ "$(wc -l <err1)" -eq 1 ] && unwritten bad.html
+}
+
+# made SENTENCE ARG...: a page from result.csv and so on, without figures.
 made()
 {
 	made_what=$1
