@@ -89,9 +89,10 @@ TRACES_SRCS := traces/error.c traces/events.c traces/mark.c traces/crc32c.c trac
 	traces/writer-footer.c traces/json-memory.c traces/part.c traces/std-files.c
 TRACE_TOOL_SRCS := traces/spht-trace.c traces/cmd-util.c traces/exit-reason.c traces/cmd-info.c \
 	traces/info-scan.c traces/info-missing.c traces/info-text.c traces/info-json.c \
-	traces/cmd-dump.c traces/cmd-verify.c traces/cmd-cut.c traces/cut-state.c traces/cut-snaps.c \
+	traces/cmd-dump.c traces/dump-rows.c traces/cmd-verify.c traces/cmd-cut.c traces/cut-state.c traces/cut-emit.c traces/cut-snaps.c \
 	traces/node-table.c traces/cmd-repack.c
 REPLAY_LIB_SRCS := replay/heuristic_spec.c replay/specs.c replay/plugin.c replay/thread.c replay/snapshot.c replay/order.c replay/assemble.c \
+	replay/window.c \
 	replay/classify.c replay/idmap.c replay/role.c replay/shadow.c replay/mmu.c \
 	replay/guest.c replay/guest-guess.c replay/guest-snap.c replay/spill.c replay/change.c replay/step.c replay/chunk.c \
 	replay/observe.c replay/observe-ops.c replay/observe-sync.c replay/observe-rmap.c \
