@@ -356,8 +356,8 @@ $(FUZZ): %: %.o $(call objs,$(FUZZ_SRCS)) $(RECORD_LIB) $(REPLAY_LIB) $(TRACES_L
 	$(link)
 $(FUZZ): EXTRA_LIBS = $(if $(FUZZER),-fsanitize=fuzzer) $(RECORD_LIBS) $(FUZZ_WRAP)
 $(FUZZ_IMPORTS): FUZZ_WRAP = -Wl,--wrap=spht_child_start,--wrap=spht_child_end
-$(BUILD)/tests/fuzz/cmdline: FUZZ_WRAP = $(patsubst %,-Wl$(,)--wrap=%,exit open fopen dlopen unlink rename execl \
-	mkostemp spht_specs_add spht_specs_close)
+$(BUILD)/tests/fuzz/cmdline: FUZZ_WRAP = $(patsubst %,-Wl$(,)--wrap=%,exit open open64 fopen fopen64 dlopen unlink \
+	rename execl mkostemp mkostemp64 spht_specs_add spht_specs_close)
 
 define plugin
 	@echo '  LD    $@'
