@@ -7,7 +7,7 @@
 # make validate     predictions against a helper beside a guest of this machine
 # make lab          record a Kernel Build guest in the nested lab; make check-lab tests it
 # make check-asan   the same tests under AddressSanitizer and UBSan
-# make check-tsan   the tests of the real clock under ThreadSanitizer
+# make check-tsan   the tests of threads under ThreadSanitizer: the real clock, and -j4
 # make check-faults every allocation, write and read of the programs fails once
 # make fuzz         fuzz targets for tests/fuzz/run, with clang
 # make check-valgrind unit tests and commands under memcheck
@@ -86,12 +86,13 @@ TEST_LIBS := $(shell $(PKG_CONFIG) --libs $(TEST_PKGS) 2>/dev/null)
 TRACES_SRCS := traces/error.c traces/events.c traces/mark.c traces/crc32c.c traces/sha256.c traces/column.c \
 	traces/predict.c traces/predictions.c traces/schema.c traces/encode.c traces/program.c traces/decode.c \
 	traces/format.c traces/source.c traces/index.c traces/reader.c traces/writer.c \
-	traces/writer-footer.c traces/json-memory.c traces/std-files.c
+	traces/writer-footer.c traces/json-memory.c traces/part.c traces/std-files.c
 TRACE_TOOL_SRCS := traces/spht-trace.c traces/cmd-util.c traces/exit-reason.c traces/cmd-info.c \
 	traces/info-scan.c traces/info-missing.c traces/info-text.c traces/info-json.c \
-	traces/cmd-dump.c traces/cmd-verify.c traces/cmd-cut.c traces/cut-state.c traces/cut-snaps.c \
+	traces/cmd-dump.c traces/dump-rows.c traces/cmd-verify.c traces/cmd-cut.c traces/cut-state.c traces/cut-emit.c traces/cut-snaps.c \
 	traces/node-table.c traces/cmd-repack.c
 REPLAY_LIB_SRCS := replay/heuristic_spec.c replay/specs.c replay/plugin.c replay/thread.c replay/snapshot.c replay/order.c replay/assemble.c \
+	replay/window.c \
 	replay/classify.c replay/idmap.c replay/role.c replay/shadow.c replay/mmu.c \
 	replay/guest.c replay/guest-guess.c replay/guest-snap.c replay/spill.c replay/change.c replay/step.c replay/chunk.c \
 	replay/observe.c replay/observe-ops.c replay/observe-sync.c replay/observe-rmap.c \
@@ -430,12 +431,14 @@ check-asan:
 		CFLAGS='-O1 -g -fno-omit-frame-pointer -fsanitize=address,undefined -fno-sanitize-recover=all' \
 		check
 
-# Only where threads share something.  Its clock is slow: nothing there is held against time.
+# Where threads share something, and what runs on each of them.  Its clock is slow: nothing there
+# is held against time.
+TSAN_TESTS := unit/test_real unit/test_cpus unit/test_steps unit/test_whatif_books unit/test_whatif_watch
 check-tsan:
 	@SPHT_SANITIZED=1 $(MAKE) BUILD=$(BUILD)/tsan LDFLAGS= \
 		CFLAGS='-O1 -g -fno-omit-frame-pointer -fsanitize=thread' \
-		UNIT_TESTS='tests/unit/test_real.c tests/unit/test_cpus.c' TESTS='unit/test_real cli/replay-real' \
-		check-some
+		UNIT_TESTS='$(patsubst %,tests/%.c,$(TSAN_TESTS))' \
+		TESTS='$(TSAN_TESTS) cli/replay-real cli/threads' check-some
 
 # Every call, minutes; FAULTS='--sites NAME...' for less of it.
 check-faults: programs tools

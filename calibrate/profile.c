@@ -10,6 +10,7 @@
 
 #include "calibrate/die.h"
 #include "calibrate/profile.h"
+#include "part.h"
 #include "replay/costs.h"
 
 struct profile {
@@ -121,14 +122,12 @@ static void write_file(const struct profile *p, const char *path)
 	struct spht_error err;
 	struct stat st;
 	bool direct;
-	char *part;
+	char *part = NULL;
 	FILE *f;
 
 	/* A device, a pipe or a link is written to: /dev/null must not become a file. */
 	direct = !lstat(path, &st) && !S_ISREG(st.st_mode);
-	if (asprintf(&part, "%s%s", path, direct ? "" : ".part") < 0)
-		die("out of memory");
-	f = fopen(part, "w");
+	f = direct ? fopen(path, "w") : spht_part_open(path, &part);
 	if (!f)
 		die_errno("%s: cannot be created", path);
 	print(p, f);
@@ -137,10 +136,8 @@ static void write_file(const struct profile *p, const char *path)
 			unlink(part);
 		die_errno("%s: cannot be written", path);
 	}
-	if (direct) {
-		free(part);
+	if (direct)
 		return;
-	}
 	if (spht_costs_load(&costs, part, &err)) {
 		unlink(part);
 		die("what was measured is no cost profile: %s", err.text);

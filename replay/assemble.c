@@ -4,8 +4,8 @@
 #include <string.h>
 
 #include "replay/exit.h"
-#include "replay/insn.h"
 #include "replay/thread.h"
+#include "replay/window.h"
 
 /* kvm_exit.isa and the exit reasons that matter here (vmx.h, svm.h). */
 #define ISA_VMX                1
@@ -160,113 +160,6 @@ static int on_entry_event(struct spht_assemble *a, struct spht_thread *t,
 	return deliver(a, t, err);
 }
 
-static void on_page_fault(struct spht_thread *t, const struct spht_event *ev)
-{
-	struct spht_exit *x = &t->exit;
-
-	/* Only kernels whose kvm_exit says neither ISA nor error code need this one. */
-	if (!t->open || x->is_pf || x->pfec || x->gva)
-		return;
-	x->is_pf = true;
-	x->gva = ev->v[SPHT_PF_ADDRESS];
-	x->pfec = (uint32_t)ev->v[SPHT_PF_ERROR_CODE];
-}
-
-static void walk_begin(struct spht_thread *t, const struct spht_event *ev)
-{
-	struct spht_walk *w = t->nr_walks ? &t->other_walk : &t->exit.walk;
-
-	t->nr_walks++;
-	memset(w, 0, sizeof(*w));
-	w->addr = ev->v[SPHT_WALK_ADDR];
-	w->pferr = (uint32_t)ev->v[SPHT_WALK_PFERR];
-	t->walk = w;
-}
-
-static void walk_element(struct spht_thread *t, const struct spht_event *ev)
-{
-	struct spht_walk *w = t->walk;
-	uint8_t level = (uint8_t)ev->v[SPHT_ELEM_LEVEL];
-	struct spht_exit *x = &t->exit;
-
-	if (!w)
-		return;
-	/* A walk that lost the race for an A/D update starts again (KVM_MODEL trap 8). */
-	if (w->nr && level >= w->level[w->nr - 1])
-		w->nr = 0;
-	if (w->nr == 5)
-		return;
-	w->level[w->nr] = level;
-	w->pte[w->nr++] = ev->v[SPHT_ELEM_PTE];
-	/* The operand of an emulated store: where in guest memory it goes. */
-	if (t->emulated && w == &t->other_walk && (w->pferr & SPHT_PF_W) && level == 1 &&
-	    (ev->v[SPHT_ELEM_PTE] & SPHT_PTE_P)) {
-		x->store_known = true;
-		x->store_gpa = (ev->v[SPHT_ELEM_PTE] & SPHT_PTE_ADDR) | (w->addr & 0xfff);
-	} else if (t->emulated && w == &t->other_walk && (w->pferr & SPHT_PF_W) && level == 3 &&
-		   (ev->v[SPHT_ELEM_PTE] & (SPHT_PTE_P | SPHT_PTE_PS)) ==
-			   (SPHT_PTE_P | SPHT_PTE_PS)) {
-		x->store_known = true;
-		x->store_gpa = (ev->v[SPHT_ELEM_PTE] & SPHT_PTE_ADDR & ~0x3fffffffull) |
-			       (w->addr & 0x3fffffff);
-	} else if (t->emulated && w == &t->other_walk && (w->pferr & SPHT_PF_W) && level == 2 &&
-		   (ev->v[SPHT_ELEM_PTE] & (SPHT_PTE_P | SPHT_PTE_PS)) ==
-			   (SPHT_PTE_P | SPHT_PTE_PS)) {
-		x->store_known = true;
-		x->store_gpa = (ev->v[SPHT_ELEM_PTE] & SPHT_PTE_ADDR & ~0x1fffffull) |
-			       (w->addr & 0x1fffff);
-	}
-}
-
-/* What the instruction that KVM emulates would store into a page table. */
-static uint8_t table_store(const struct spht_event *ev)
-{
-	uint8_t insn[16];
-
-	for (unsigned int i = 0; i < sizeof(insn); i++)
-		insn[i] = (uint8_t)(ev->v[SPHT_EMUL_INSN0 + i / 8] >> (i % 8 * 8));
-	return (uint8_t)spht_insn_table_store(insn, (uint32_t)ev->v[SPHT_EMUL_FLAGS]);
-}
-
-static void fill_op(struct spht_op *op, const struct spht_event *ev)
-{
-	memset(op, 0, sizeof(*op));
-	switch (ev->id) {
-	case SPHT_EV_SET_SPTE:
-		op->kind = SPHT_OP_SET;
-		op->gfn = ev->v[SPHT_SET_GFN];
-		op->spte = ev->v[SPHT_SET_SPTE];
-		op->sptep = ev->v[SPHT_SET_SPTEP];
-		op->level = (uint8_t)ev->v[SPHT_SET_LEVEL];
-		return;
-	case SPHT_EV_SPTE_REQUESTED:
-		op->kind = SPHT_OP_REQUESTED;
-		op->gfn = ev->v[SPHT_REQ_GFN];
-		op->spte = ev->v[SPHT_REQ_PFN];
-		op->level = (uint8_t)ev->v[SPHT_REQ_LEVEL];
-		return;
-	case SPHT_EV_ZAP_ALL_FAST:
-		op->kind = SPHT_OP_ZAP_ALL;
-		return;
-	case SPHT_EV_GET_PAGE:
-		op->kind = SPHT_OP_GET;
-		op->created = ev->v[SPHT_SP_CREATED];
-		break;
-	case SPHT_EV_SYNC_PAGE:
-		op->kind = SPHT_OP_SYNC;
-		break;
-	case SPHT_EV_UNSYNC_PAGE:
-		op->kind = SPHT_OP_UNSYNC;
-		break;
-	default:
-		op->kind = SPHT_OP_ZAP;
-		break;
-	}
-	op->gfn = ev->v[SPHT_SP_GFN];
-	op->role = (uint32_t)ev->v[SPHT_SP_ROLE];
-	op->unsync = ev->v[SPHT_SP_UNSYNC];
-}
-
 /* A shadow-MMU event: into the thread's window, or on its own. */
 static int on_op(struct spht_assemble *a, struct spht_thread *t, const struct spht_event *ev,
 		 struct spht_error *err)
@@ -285,7 +178,7 @@ static int on_op(struct spht_assemble *a, struct spht_thread *t, const struct sp
 		l->t_exit = l->t_entry = ev->ts;
 		l->ops = &a->loose_op;
 		l->nr_ops = l->cap_ops = 1;
-		fill_op(l->ops, ev);
+		spht_window_op(l->ops, ev);
 		return spht_order_loose(a->order, l, position(a), err);
 	}
 	if (x->nr_ops == x->cap_ops && spht_thread_grow_ops(t, err))
@@ -295,7 +188,7 @@ static int on_op(struct spht_assemble *a, struct spht_thread *t, const struct sp
 		return -1;
 	}
 	op = &x->ops[x->nr_ops++];
-	fill_op(op, ev);
+	spht_window_op(op, ev);
 	switch (op->kind) {
 	case SPHT_OP_REQUESTED:
 		x->requested = true;
@@ -470,17 +363,17 @@ static int dispatch(struct spht_assemble *a, struct spht_thread *t, const struct
 	case SPHT_EV_ENTRY:
 		return on_entry_event(a, t, ev, err);
 	case SPHT_EV_PAGE_FAULT:
-		on_page_fault(t, ev);
+		spht_window_page_fault(t, ev);
 		break;
 	case SPHT_EV_PAGETABLE_WALK:
 		if (!t->open)
 			break;
 		spht_order_walk(a->order, &t->order, position(a));
-		walk_begin(t, ev);
+		spht_window_walk(t, ev);
 		break;
 	case SPHT_EV_PAGING_ELEMENT:
 		if (t->open)
-			walk_element(t, ev);
+			spht_window_element(t, ev);
 		break;
 	case SPHT_EV_WALKER_ERROR:
 		if (t->open && t->walk) {
@@ -498,7 +391,7 @@ static int dispatch(struct spht_assemble *a, struct spht_thread *t, const struct
 		break;
 	case SPHT_EV_EMULATE_INSN:
 		t->emulated = true;
-		t->exit.store_bytes = table_store(ev);
+		t->exit.store_bytes = spht_window_store_bytes(ev);
 		break;
 	case SPHT_EV_MMIO:
 	case SPHT_EV_HANDLE_MMIO_PAGE_FAULT:

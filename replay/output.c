@@ -5,6 +5,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "part.h"
 #include "replay/output.h"
 
 bool spht_output_is(const char *output, const char *input)
@@ -15,14 +16,43 @@ bool spht_output_is(const char *output, const char *input)
 	       o.st_dev == i.st_dev && o.st_ino == i.st_ino;
 }
 
-int spht_output_apart(const struct spht_output *a, const struct spht_output *b)
+static const char *base_of(const char *path)
+{
+	const char *slash = strrchr(path, '/');
+
+	return slash ? slash + 1 : path;
+}
+
+/* The folder that @path names a file of; 0 or -1. */
+static int stat_folder(const char *path, struct stat *st)
+{
+	char *folder = strndup(path, (size_t)(base_of(path) - path));
+	int ret = folder ? stat(*folder ? folder : ".", st) : -1;
+
+	free(folder);
+	return ret;
+}
+
+/* What is to be renamed has no inode in common yet: folder and name tell. */
+static bool one_file(const struct spht_output *a, const struct spht_output *b)
 {
 	struct stat x, y;
 
-	if (!a->f || !b->f || fstat(fileno(a->f), &x) || fstat(fileno(b->f), &y))
-		return 0;
+	if (a->temp && b->temp) {
+		if (strcmp(base_of(a->path), base_of(b->path)) || stat_folder(a->path, &x) ||
+		    stat_folder(b->path, &y))
+			return false;
+	} else if ((a->temp ? stat(a->path, &x) : fstat(fileno(a->f), &x)) ||
+		   (b->temp ? stat(b->path, &y) : fstat(fileno(b->f), &y))) {
+		return false;
+	}
 	/* /dev/null takes everything. */
-	if (S_ISCHR(x.st_mode) || x.st_dev != y.st_dev || x.st_ino != y.st_ino)
+	return !S_ISCHR(x.st_mode) && x.st_dev == y.st_dev && x.st_ino == y.st_ino;
+}
+
+int spht_output_apart(const struct spht_output *a, const struct spht_output *b)
+{
+	if (!a->f || !b->f || !one_file(a, b))
 		return 0;
 	fprintf(stderr, "spht-replay: %s and %s are one file; expected one for each output\n",
 		a->path, b->path);
@@ -43,17 +73,12 @@ int spht_output_open(struct spht_output *o, const char *path)
 	/* Links are written through: /dev/stdout is one, and must not become a file. */
 	if (!lstat(path, &st) && !S_ISREG(st.st_mode)) {
 		o->f = fopen(path, "w");
-	} else if (asprintf(&o->temp, "%s.part", path) < 0) {
-		o->temp = NULL;
-		o->f = NULL;
 	} else {
-		o->f = fopen(o->temp, "w");
+		o->f = spht_part_open(path, &o->temp);
 	}
 	if (o->f)
 		return 0;
 	fprintf(stderr, "spht-replay: %s: cannot be created: %s\n", path, strerror(errno));
-	free(o->temp);
-	o->temp = NULL;
 	return -1;
 }
 

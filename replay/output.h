@@ -6,7 +6,7 @@
 #include <stdio.h>
 
 /*
- * An output that appears whole or not at all: written beside its name and
+ * An output that appears whole or not at all: written beside its name, as NAME.XXXXXXXX.part, and
  * renamed; devices and pipes are written as they are, "-" is stdout.
  */
 struct spht_output {

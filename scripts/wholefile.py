@@ -2,8 +2,11 @@
 """Outputs of scripts: a file takes its name when it is complete."""
 
 import os
+import secrets
 import stat
 import sys
+
+TRIES = 100
 
 
 def sync_folder(path):
@@ -14,10 +17,23 @@ def sync_folder(path):
         os.close(fd)
 
 
-def write_whole(path, temp, data):
-    """@path has @data or is as it was, whatever happens; @temp is on the same file system."""
+def create(name):
+    """(descriptor, name) of a new file, where @name() gives one name after the other."""
+    for left in reversed(range(TRIES)):
+        made = name()
+        try:
+            # Never what is there, nor through a link that somebody has put there.
+            return os.open(made, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o666), made
+        except FileExistsError:
+            if not left:
+                raise
+
+
+def write_whole(path, name, data):
+    """@path has @data or is as it was, whatever happens; @name() is on the same file system."""
+    fd, temp = create(name)
     try:
-        with open(temp, "wb") as f:
+        with open(fd, "wb") as f:
             f.write(data)
             f.flush()
             os.fsync(f.fileno())
@@ -42,4 +58,4 @@ def write(path, data):
         with open(path, "wb") as f:
             f.write(data)
     else:
-        write_whole(path, path + ".part", data)
+        write_whole(path, lambda: f"{path}.{secrets.token_hex(4)}.part", data)

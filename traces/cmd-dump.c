@@ -1,8 +1,6 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 /*
- * spht-trace dump: events as CSV or JSON lines.  Every row is put together
- * by hand from pieces that were made once per event type: printf() would
- * take ten times as long.
+ * spht-trace dump: events as CSV or JSON lines.
  */
 #include <getopt.h>
 #include <inttypes.h>
@@ -11,34 +9,12 @@
 #include <string.h>
 
 #include "cmd.h"
+#include "dump-rows.h"
 
 #define BUFFER     (1u << 20)
-#define HEAD_MAX   160 /* the columns before "system" with their names */
-#define NUMBER_MAX 24 /* a formatted number with its quotes */
 #define CSV_HEADER "ts,cpu,pid,flags,preempt,preamble,system,event,fields\n"
 #define NO_TID     INT64_MAX
 #define TYPE_LOST  SPHT_MAX_TYPES /* a place after all types of the file */
-
-enum value_kind { VALUE_HEX, VALUE_HEX_STRING, VALUE_UNSIGNED, VALUE_SIGNED, VALUE_BYTES };
-
-/* One field: the text up to its value, and how the value is written. */
-struct piece {
-	char *lead;
-	size_t lead_len;
-	enum value_kind kind;
-	uint8_t slot, size;
-};
-
-/* Rows of one event type. */
-struct row {
-	char *name; /* ",kvm,kvm_exit," or its JSON */
-	size_t name_len;
-	size_t max; /* bytes of the longest row */
-	unsigned int nr;
-	struct piece *pieces;
-	int vcpu_slot;
-	bool wanted;
-};
 
 struct dump {
 	const struct cmd *cmd;
@@ -49,7 +25,7 @@ struct dump {
 	bool by_cpu, by_pid, by_vcpu;
 	uint64_t cpu, pid, vcpu;
 	uint64_t from_ns, to_ns;
-	struct row rows[SPHT_MAX_TYPES + 1];
+	struct dump_row rows[SPHT_MAX_TYPES + 1];
 	int64_t *tids; /* the threads that are --vcpu: an open hash, NO_TID where free */
 	size_t nr_tids, cap_tids; /* cap_tids a power of two */
 	struct spht_error unlearned; /* what ended the pass that looked for them; "": the end */
@@ -71,94 +47,16 @@ static const char dump_help[] =
 	"  --no-header         no line of column names\n"
 	"  --help              this text\n";
 
-/* Names come from the file: nothing in them may end a column, a string or a line. */
-static void add_name(char **p, const char *name)
-{
-	for (; *name; name++) {
-		unsigned char c = (unsigned char)*name;
-		bool bad = c <= ' ' || c >= 127 || strchr(",=\"\\", c);
-
-		*(*p)++ = bad ? '?' : (char)c;
-	}
-}
-
-static char *new_lead(const char *before, const char *name, const char *after, size_t *len)
-{
-	char *text = malloc(strlen(before) + strlen(name) + strlen(after) + 1), *p;
-
-	if (!text)
-		return NULL;
-	p = stpcpy(text, before);
-	add_name(&p, name);
-	p = stpcpy(p, after);
-	*len = (size_t)(p - text);
-	return text;
-}
-
-static enum value_kind kind_of(const struct spht_event_field *f, bool json)
-{
-	if (f->is_array)
-		return VALUE_BYTES;
-	if (f->is_signed)
-		return VALUE_SIGNED;
-	if (!json)
-		return VALUE_HEX;
-	/* Not every reader of JSON holds 64 bits in a number. */
-	return f->size > 4 ? VALUE_HEX_STRING : VALUE_UNSIGNED;
-}
-
-static char *row_name(const struct spht_event_type *type, bool json, size_t *len)
-{
-	size_t room = strlen(type->system) + strlen(type->name) + 64;
-	char *text = malloc(room), *p;
-
-	if (!text)
-		return NULL;
-	p = stpcpy(text, json ? ",\"system\":\"" : ",");
-	add_name(&p, type->system);
-	p = stpcpy(p, json ? "\",\"event\":\"" : ",");
-	add_name(&p, type->name);
-	p = stpcpy(p, json ? "\",\"fields\":{" : ",");
-	*len = (size_t)(p - text);
-	return text;
-}
-
-static int row_init(struct row *row, const struct spht_event_type *type, bool json)
-{
-	unsigned int i;
-
-	row->vcpu_slot = cmd_vcpu_slot(type);
-	row->name = row_name(type, json, &row->name_len);
-	row->pieces = calloc(type->nr_fields + 1, sizeof(*row->pieces));
-	if (!row->name || !row->pieces)
-		return -1;
-	row->max = HEAD_MAX + row->name_len + 4;
-	for (i = 0; i < type->nr_fields; i++) {
-		const struct spht_event_field *f = &type->fields[i];
-		struct piece *p = &row->pieces[row->nr++];
-
-		p->lead = new_lead(json ? (i ? ",\"" : "\"") : (i ? " " : ""), f->name,
-				   json ? "\":" : "=", &p->lead_len);
-		if (!p->lead)
-			return -1;
-		p->kind = kind_of(f, json);
-		p->slot = f->slot;
-		p->size = f->size;
-		row->max += p->lead_len + (f->is_array ? 2u * f->size + 2u : NUMBER_MAX);
-	}
-	return 0;
-}
-
 /* The marker has no type in the file; it gets one field, "count". */
 static int rows_init(struct dump *d, const struct spht_event_type *types, unsigned int nr)
 {
 	static const struct spht_event_field count = {"count", 0, 1, 8, false, false};
 	static const struct spht_event_type lost = {"spht", "LOST", SPHT_EV_LOST, 1, 1, &count};
 	unsigned int i;
-	int failed = row_init(&d->rows[TYPE_LOST], &lost, d->json);
+	int failed = dump_row_init(&d->rows[TYPE_LOST], &lost, d->json);
 
 	for (i = 0; i < nr; i++)
-		failed |= row_init(&d->rows[i], &types[i], d->json);
+		failed |= dump_row_init(&d->rows[i], &types[i], d->json);
 	if (failed)
 		cmd_message("no memory for the rows of %u event types", nr);
 	return failed;
@@ -166,153 +64,24 @@ static int rows_init(struct dump *d, const struct spht_event_type *types, unsign
 
 static void rows_free(struct dump *d)
 {
-	struct row *row;
-	unsigned int i;
+	struct dump_row *row;
 
-	for (row = d->rows; row <= &d->rows[TYPE_LOST]; row++) {
-		for (i = 0; i < row->nr; i++)
-			free(row->pieces[i].lead);
-		free(row->pieces);
-		free(row->name);
-	}
-}
-
-static const char digits[] = "0123456789abcdef";
-
-static char *put(char *p, const char *text, size_t len)
-{
-	memcpy(p, text, len);
-	return p + len;
-}
-
-#define PUT(p, literal) put(p, literal, sizeof(literal) - 1)
-
-static char *put_hex(char *p, uint64_t v)
-{
-	int shift = v ? (63 - __builtin_clzll(v)) & ~3 : 0;
-
-	*p++ = '0';
-	*p++ = 'x';
-	for (; shift >= 0; shift -= 4)
-		*p++ = digits[v >> shift & 15];
-	return p;
-}
-
-static char *put_unsigned(char *p, uint64_t v)
-{
-	char text[20], *q = text + sizeof(text);
-
-	do {
-		*--q = (char)('0' + v % 10);
-		v /= 10;
-	} while (v);
-	return put(p, q, (size_t)(text + sizeof(text) - q));
-}
-
-static char *put_signed(char *p, int64_t v)
-{
-	if (v >= 0)
-		return put_unsigned(p, (uint64_t)v);
-	*p++ = '-';
-	return put_unsigned(p, 0 - (uint64_t)v);
-}
-
-static char *put_bytes(char *p, const uint64_t *words, unsigned int size)
-{
-	unsigned int i;
-
-	for (i = 0; i < size; i++) {
-		unsigned int byte = words[i / 8] >> (8 * (i % 8)) & 255;
-
-		*p++ = digits[byte >> 4];
-		*p++ = digits[byte & 15];
-	}
-	return p;
-}
-
-static char *put_value(char *p, const struct piece *piece, const uint64_t *v, bool json)
-{
-	switch (piece->kind) {
-	case VALUE_HEX:
-		return put_hex(p, v[piece->slot]);
-	case VALUE_UNSIGNED:
-		return put_unsigned(p, v[piece->slot]);
-	case VALUE_SIGNED:
-		return put_signed(p, (int64_t)v[piece->slot]);
-	case VALUE_HEX_STRING:
-		*p++ = '"';
-		p = put_hex(p, v[piece->slot]);
-		*p++ = '"';
-		return p;
-	case VALUE_BYTES:
-		break;
-	}
-	if (json)
-		*p++ = '"';
-	p = put_bytes(p, v + piece->slot, piece->size);
-	if (json)
-		*p++ = '"';
-	return p;
-}
-
-static char *put_csv_head(char *p, const struct spht_event *ev)
-{
-	p = put_unsigned(p, ev->ts);
-	*p++ = ',';
-	p = put_unsigned(p, ev->cpu);
-	*p++ = ',';
-	p = put_signed(p, ev->pid);
-	*p++ = ',';
-	p = put_unsigned(p, ev->flags);
-	*p++ = ',';
-	p = put_unsigned(p, ev->preempt);
-	*p++ = ',';
-	*p++ = ev->preamble ? '1' : '0';
-	return p;
-}
-
-static char *put_json_head(char *p, const struct spht_event *ev)
-{
-	p = put_unsigned(PUT(p, "{\"ts\":"), ev->ts);
-	p = put_unsigned(PUT(p, ",\"cpu\":"), ev->cpu);
-	p = put_signed(PUT(p, ",\"pid\":"), ev->pid);
-	p = put_unsigned(PUT(p, ",\"flags\":"), ev->flags);
-	p = put_unsigned(PUT(p, ",\"preempt\":"), ev->preempt);
-	return ev->preamble ? PUT(p, ",\"preamble\":true") : PUT(p, ",\"preamble\":false");
-}
-
-static void print_event(struct dump *d, const struct row *row, const struct spht_event *ev)
-{
-	const struct piece *piece = row->pieces, *end = piece + row->nr;
-	char *p;
-
-	if (d->out.size - d->out.len < row->max)
-		cmd_out_flush(&d->out);
-	p = d->out.buf + d->out.len;
-	p = d->json ? put_json_head(p, ev) : put_csv_head(p, ev);
-	p = put(p, row->name, row->name_len);
-	for (; piece < end; piece++) {
-		p = put(p, piece->lead, piece->lead_len);
-		p = put_value(p, piece, ev->v, d->json);
-	}
-	if (d->json)
-		p = PUT(p, "}}");
-	*p++ = '\n';
-	d->out.len = (size_t)(p - d->out.buf);
+	for (row = d->rows; row <= &d->rows[TYPE_LOST]; row++)
+		dump_row_free(row);
 }
 
 /* The marker is no kernel's event: an unknown count is said as a word. */
 static void print_lost(struct dump *d, const struct spht_event *ev)
 {
-	struct row *row = &d->rows[TYPE_LOST];
-	struct row unknown = *row;
+	struct dump_row *row = &d->rows[TYPE_LOST];
+	struct dump_row unknown = *row;
 
 	if (ev->v[0] != SPHT_LOST_UNKNOWN) {
-		print_event(d, row, ev);
+		dump_row_print(&d->out, row, ev, d->json);
 		return;
 	}
 	unknown.nr = 0;
-	print_event(d, &unknown, ev);
+	dump_row_print(&d->out, &unknown, ev, d->json);
 	d->out.len -= d->json ? 3 : 1;
 	cmd_out_printf(&d->out, d->json ? "\"count\":\"unknown\"}}\n" : "count=unknown\n");
 }
@@ -469,7 +238,7 @@ static int dump_events(struct dump *d, struct spht_reader *r)
 		cmd_out_printf(&d->out, CSV_HEADER);
 	while ((rc = spht_reader_next(r, &ev, &err)) > 0 && !d->out.failed) {
 		bool lost = ev->id == SPHT_EV_LOST;
-		const struct row *row = &d->rows[lost ? TYPE_LOST : ev->type];
+		const struct dump_row *row = &d->rows[lost ? TYPE_LOST : ev->type];
 
 		if (!selected(d, ev, lost)) {
 			/* In order of time: nothing follows. */
@@ -482,7 +251,7 @@ static int dump_events(struct dump *d, struct spht_reader *r)
 		else if (lost)
 			print_lost(d, ev);
 		else
-			print_event(d, row, ev);
+			dump_row_print(&d->out, row, ev, d->json);
 	}
 	if (rc >= 0)
 		return CMD_OK;

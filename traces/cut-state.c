@@ -4,76 +4,13 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "cmd.h"
 #include "cut-snaps.h"
-#include "cut-state.h"
-#include "node-table.h"
+#include "cut-state-own.h"
 
-#define PTE_TABLE                     0x000ffffffffff000ull /* address bits of a page table entry */
-#define MAX_LEVEL                     5
-#define NO_LEVEL                      99
-#define PAGE_SHIFT                    12
-#define LEVEL_BITS                    9
-#define MIN_BUCKETS                   64
-
-#define container_of(p, type, member) ((type *)((char *)(p)-offsetof(type, member)))
-
-/* A kept event. */
-struct record {
-	uint64_t seq; /* place in the order of feeding */
-	uint64_t ts;
-	int32_t pid;
-	uint16_t cpu;
-	uint8_t id, type, flags, preempt;
-	uint64_t v[]; /* as many as the type uses */
-};
-
-/* A shadow page that is not zapped. */
-struct page {
-	struct node node; /* by gfn */
-	uint32_t role; /* without the invalid bit */
-	uint64_t born; /* seq of the get_page that first showed it */
-	struct record *get, *sync;
-};
-
-struct spte {
-	struct node node; /* by sptep */
-	struct spte *next; /* in its frame */
-	struct record *set;
-};
-
-/* A host page that holds the entries of one shadow page. */
-struct frame {
-	struct node node; /* by frame number */
-	struct node by_gfn; /* key: gfn of the shadow page */
-	bool role_known;
-	uint32_t role;
-	struct spte *sptes;
-};
-
-/* What a thread's current exit has shown. */
-struct thread {
-	struct node node; /* by tid */
-	struct record *entry, *root;
-	uint64_t pte[MAX_LEVEL + 1]; /* of the last walk, by level */
-	unsigned int highest, lowest; /* levels the walk began at and came down to */
-	bool armed; /* spte_requested: the next set_spte belongs to the walk */
-	struct {
-		bool seen;
-		uint64_t gfn;
-		uint32_t role;
-	} got[MAX_LEVEL + 1]; /* get_page by level, since the walk */
-};
-
-struct cut_state {
-	const struct spht_event_type *types;
-	uint8_t words[SPHT_MAX_TYPES];
-	unsigned int level_shift, direct_bit, invalid_bit; /* of the role word */
-	uint64_t seq;
-	bool lossy; /* some events are missing, zaps perhaps */
-	struct table pages, sptes, frames, frames_by_gfn, threads;
-	struct cut_snaps *snaps;
-};
+#define PTE_TABLE  0x000ffffffffff000ull /* address bits of a page table entry */
+#define NO_LEVEL   99
+#define PAGE_SHIFT 12
+#define LEVEL_BITS 9
 
 /* Replaces what *@slot keeps by @ev; 0, or -1 without memory. */
 static int keep(struct cut_state *s, struct record **slot, const struct spht_event *ev)
@@ -127,7 +64,7 @@ static void role_layout(struct cut_state *s, const json_t *header)
 	}
 }
 
-static struct page *find_page(const struct cut_state *s, uint64_t gfn, uint32_t role)
+struct page *cut_state_page(const struct cut_state *s, uint64_t gfn, uint32_t role)
 {
 	struct node *n = table_find(&s->pages, gfn);
 
@@ -251,7 +188,7 @@ static int on_get_page(struct cut_state *s, struct thread *t, const struct spht_
 	uint64_t gfn = ev->v[SPHT_SP_GFN];
 	uint32_t role = (uint32_t)ev->v[SPHT_SP_ROLE] & ~(1u << s->invalid_bit);
 	unsigned int level = role_level(s, role);
-	struct page *p = find_page(s, gfn, role);
+	struct page *p = cut_state_page(s, gfn, role);
 
 	/* Created anew: its zap was among events that were lost. */
 	if (p && ev->v[SPHT_SP_CREATED]) {
@@ -282,8 +219,8 @@ static int on_get_page(struct cut_state *s, struct thread *t, const struct spht_
 
 static int on_sync(struct cut_state *s, const struct spht_event *ev)
 {
-	struct page *p = find_page(s, ev->v[SPHT_SP_GFN],
-				   (uint32_t)ev->v[SPHT_SP_ROLE] & ~(1u << s->invalid_bit));
+	struct page *p = cut_state_page(s, ev->v[SPHT_SP_GFN],
+					(uint32_t)ev->v[SPHT_SP_ROLE] & ~(1u << s->invalid_bit));
 
 	/* KVM also emits sync_page for an unsync page that it has just zapped. */
 	return p ? keep(s, &p->sync, ev) : 0;
@@ -294,7 +231,7 @@ static void on_zap(struct cut_state *s, const struct spht_event *ev)
 	uint64_t gfn = ev->v[SPHT_SP_GFN];
 	bool invalid = ev->v[SPHT_SP_ROLE] >> s->invalid_bit & 1;
 	uint32_t role = (uint32_t)ev->v[SPHT_SP_ROLE] & ~(1u << s->invalid_bit);
-	struct page *p = find_page(s, gfn, role);
+	struct page *p = cut_state_page(s, gfn, role);
 
 	/*
 	 * A root in use is zapped twice, and invalid the second time.  By then
@@ -431,133 +368,6 @@ int cut_state_feed(struct cut_state *s, const struct spht_event *ev)
 		return on_set_spte(s, t, ev);
 	}
 	return 0;
-}
-
-/* The root is one only as long as the page that it names lives. */
-static bool root_lives(const struct cut_state *s, const struct record *root)
-{
-	struct page *p = find_page(s, root->v[SPHT_SP_GFN],
-				   (uint32_t)root->v[SPHT_SP_ROLE] & ~(1u << s->invalid_bit));
-
-	return p && p->born <= root->seq;
-}
-
-static size_t collect(const struct cut_state *s, const struct record **list)
-{
-	struct node *n;
-	size_t i, nr = 0;
-
-	for_each_node(&s->pages, i, n)
-	{
-		const struct page *p = container_of(n, struct page, node);
-
-		list[nr++] = p->get;
-		if (p->sync)
-			list[nr++] = p->sync;
-	}
-	for_each_node(&s->sptes, i, n) list[nr++] = container_of(n, struct spte, node)->set;
-	for_each_node(&s->threads, i, n)
-	{
-		const struct thread *t = container_of(n, struct thread, node);
-
-		if (t->entry)
-			list[nr++] = t->entry;
-		if (t->root && root_lives(s, t->root))
-			list[nr++] = t->root;
-	}
-	return nr;
-}
-
-static int compare_records(const void *a, const void *b)
-{
-	const struct record *x = *(const struct record *const *)a;
-	const struct record *y = *(const struct record *const *)b;
-
-	return (x->seq > y->seq) - (x->seq < y->seq);
-}
-
-typedef int emit_fn(void *arg, const struct spht_event *ev);
-
-static int emit_record(const struct cut_state *s, const struct record *r, emit_fn *fn, void *arg)
-{
-	struct spht_event ev = {
-		.ts = r->ts,
-		.pid = r->pid,
-		.cpu = r->cpu,
-		.id = r->id,
-		.type = r->type,
-		.flags = r->flags,
-		.preempt = r->preempt,
-		.preamble = true,
-	};
-
-	memcpy(ev.v, r->v, s->words[r->type] * sizeof(ev.v[0]));
-	return fn(arg, &ev);
-}
-
-int cut_state_emit(const struct cut_state *s, emit_fn *fn, void *arg)
-{
-	size_t i, nr, k = 0, nr_snaps = 0;
-	const struct cut_snap **snaps = cut_snaps_list(s->snaps, &nr_snaps);
-	const struct record **list;
-	int rc = -1;
-
-	list = calloc(2 * s->pages.nr + s->sptes.nr + 2 * s->threads.nr + 1, sizeof(*list));
-	if (!list || !snaps)
-		goto out;
-	nr = collect(s, list);
-	qsort(list, nr, sizeof(*list), compare_records);
-	rc = 0;
-	for (i = 0; i < nr && !rc; i++) {
-		while (!rc && k < nr_snaps && cut_snap_seq(snaps[k]) < list[i]->seq)
-			rc = cut_snap_emit(s->snaps, snaps[k++], fn, arg);
-		/* A root's get_page is the page's last one, too. */
-		if (!rc && !(i && list[i - 1]->seq == list[i]->seq))
-			rc = emit_record(s, list[i], fn, arg);
-	}
-	while (!rc && k < nr_snaps)
-		rc = cut_snap_emit(s->snaps, snaps[k++], fn, arg);
-out:
-	free(list);
-	free(snaps);
-	return rc;
-}
-
-static int compare_frames(const void *a, const void *b)
-{
-	const struct frame *x = *(const struct frame *const *)a;
-	const struct frame *y = *(const struct frame *const *)b;
-
-	return (x->node.key > y->node.key) - (x->node.key < y->node.key);
-}
-
-json_t *cut_state_frames(const struct cut_state *s)
-{
-	const struct frame **list = calloc(s->frames.nr + 1, sizeof(*list));
-	json_t *frames = json_array();
-	struct node *n;
-	size_t i, nr = 0;
-	int failed = !list || !frames;
-
-	if (list)
-		for_each_node(&s->frames, i, n) list[nr++] = container_of(n, struct frame, node);
-	if (list)
-		qsort(list, nr, sizeof(*list), compare_frames);
-	for (i = 0; i < nr && !failed; i++) {
-		const struct frame *f = list[i];
-
-		if (f->sptes)
-			failed = json_array_append_new(
-				frames,
-				json_pack("[o, o, o]", cmd_json_hex(f->node.key),
-					  cmd_json_hex(f->by_gfn.key),
-					  f->role_known ? cmd_json_hex(f->role) : json_null()));
-	}
-	free(list);
-	if (!failed)
-		return frames;
-	json_decref(frames);
-	return NULL;
 }
 
 static uint64_t hex_value(const json_t *entry, size_t i, bool *given)

@@ -132,7 +132,7 @@ def classes(run):
                       f" {closing:.9g}; make the table again")
     last = f"left with {run.name(run.best)}" if run.best else "left"
     made = table("Page-fault exits by class",
-                 ["class", "meaning", "exits", "share", term("f_base", "avoidable"), last], rows,
+                 ["class", "meaning", "exits", "share", term("f_base", "base fault"), last], rows,
                  "classes",
                  foot=[["sum", "", shown(first.text("exits_pf")), percent(100 if total else None, 1),
                         "", shown(run.best.text("remaining") if run.best else None)]])

@@ -32,9 +32,10 @@ def explains(run):
 
 
 def of_what(run):
+    """Not "avoidable": that column is what the oracle avoids of them."""
     one = run.first["f_base"] == 1
-    return join(shown(run.first["f_base"]), " avoidable page fault" + ("" if one else "s"), " (",
-                term("f_base", "base faults"), ")")
+    return join(shown(run.first["f_base"]), " ", term("f_base", "base fault" + ("" if one else "s")),
+                " (hidden, huge and ad page-fault exit" + ("" if one else "s") + ")")
 
 
 def on_exits(run):
@@ -108,10 +109,10 @@ def on_model(run):
     # All but all is not all.
     floor = math.floor(said * 100) / 100
     of = join(" (", shown(asked[1]), " checks)") if asked else ""
-    return join("The model ", "explains " if explains(run) else "does not explain this recording:"
-                " it agrees with ", tag("span", tag("data", f"{floor:.2f}", value=first_text(run)),
-                                           "\N{NO-BREAK SPACE}%", id="verdict-fidelity"), " of ",
-                "the recording" if explains(run) else "what can be checked", of, ".")
+    return join("The model ", "" if explains(run) else "does not explain this recording: it ",
+                "agrees with ", tag("span", tag("data", f"{floor:.2f}", value=first_text(run)),
+                                    "\N{NO-BREAK SPACE}%", id="verdict-fidelity"),
+                " of what can be checked", of, ".")
 
 
 def verdict(run):

@@ -10,6 +10,7 @@
 
 import json
 import os
+import secrets
 import socket
 import threading
 
@@ -32,8 +33,9 @@ class Store:
         return os.path.join(self.path, *names)
 
     def temp(self, name):
+        """Gives names for write_whole(); a dead worker may have left some, of the same number."""
         me = f"{socket.gethostname()}.{os.getpid()}.{threading.get_ident()}"
-        return self.at("tmp", f"{name}.{me}")
+        return lambda: self.at("tmp", f"{name}.{me}.{secrets.token_hex(4)}")
 
     def shard_path(self, identity):
         return self.at("shards", identity.name() + SUFFIX)

@@ -53,6 +53,16 @@ status 2 "an unknown fuzz target is refused" tests/fuzz/run nosuch
 status 2 "a sitting of no length at all is refused" tests/fuzz/run costs --seconds=-1
 
 cd "$T" || exit 1
+if [ -x "$BUILD/tests/fuzz/cmdline" ]; then
+	mkdir closed
+	"$SPHT_MKTRACE" -o closed/ok.spht "$TOP/tests/data/replay-golden.txt"
+	printf 'r--heuristic=none\n--csv=x.csv\n--json=x.json\nok.spht\n' >command1
+	printf 'tcut\n--last=1\nok.spht\n-o\nx.spht\n' >command2
+	check "command lines that are fuzzed go through" sh -c 'cd closed &&
+		"$1" ../command1 && "$1" ../command2' - "$BUILD/tests/fuzz/cmdline"
+	check "  and write nothing" test "$(ls closed)" = ok.spht
+fi
+
 # What the driver itself takes for a finding, in a tree of its own, with a program that only says that it fuzzes.
 mkdir -p tree/tests/fuzz/corpus/costs tree/build/fuzz/tests/fuzz
 cp "$TOP/tests/fuzz/run" tree/tests/fuzz/run

@@ -187,6 +187,15 @@ cells()
 	}' "$cells_file"
 }
 
+# unwritten FILE...: neither is there, nor what it is before it has its name.
+unwritten()
+{
+	for lib_file in "$@"; do
+		set -- "$lib_file" "$lib_file".*part
+		[ ! -e "$1" ] && [ ! -e "$2" ] || return 1
+	done
+}
+
 # skip SENTENCE REASON: it cannot be tried here, and why.
 skip()
 {

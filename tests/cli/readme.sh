@@ -2,8 +2,10 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 #
 # README.md and docs/report-text.md are followed from top to bottom, as a stranger would, in a
-# copy of the tree: every command of their ```sh blocks is run, by a rule below, and every line
-# of their examples is what was printed.  A command that no rule knows fails.
+# copy of the tree: a rule below tries each command of their ```sh blocks, and every line of
+# their examples is what was printed.  A command that no rule knows fails.  Not run are modprobe,
+# which is skipped, the recording by trace-cmd and perf, whose options are looked up, what builds
+# the lab, and `make check` and `make artifact`, which .ci/run runs.
 # shellcheck source=tests/live/live.sh
 . "$(dirname "$0")/../live/live.sh"
 cd "$TOP" || exit 1

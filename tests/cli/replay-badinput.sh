@@ -16,8 +16,7 @@ cause=new
 # alone: one line of explanation, no report, no table.
 alone()
 {
-	[ "$(wc -l <err1)" = 1 ] && [ ! -s out1 ] && [ ! -e x.csv ] && [ ! -e x.csv.part ] &&
-		[ ! -e x.json ] && [ ! -e x.json.part ]
+	[ "$(wc -l <err1)" = 1 ] && [ ! -s out1 ] && unwritten x.csv x.json
 }
 
 # refused WHAT REGEX FILE [ARG]...: exit status 1, a message with REGEX that names FILE.
@@ -236,10 +235,42 @@ check "all of these have messages of their own" sh -c 'test -z "$(sort messages 
 # One bad file among good ones: no table that looks like the result.
 rm -f x.csv
 status 1 "a bad file after a good one is refused" "$SPHT_REPLAY" --heuristic=none --csv=x.csv ok.spht empty.spht
-check "  and leaves no table" test ! -e x.csv -a ! -e x.csv.part
+check "  and leaves no table" unwritten x.csv
 echo old >x.csv
 status 1 "a bad file is refused where there is a table" "$SPHT_REPLAY" --heuristic=none --csv=x.csv empty.spht
 check "  which stays as it was" test "$(cat x.csv)" = old
+
+# What is not whole yet has a name that nobody can have prepared, nor another run.
+mkdir -p apart
+cp ok.spht apart
+echo mine >apart/victim
+ln -s victim apart/x.csv.part
+check "a table is written where a link lies in the way" sh -c 'cd apart && umask 027 &&
+	exec "$1" --heuristic=none --quiet --csv=x.csv ok.spht' - "$SPHT_REPLAY"
+check "  which is not followed" test "$(cat apart/victim)" = mine
+check "  the mode is that of any new file" test "$(stat -c %a apart/x.csv)" = 640
+check "  and nothing of it is left" sh -c '[ "$(ls apart | tr "\n" " ")" = "ok.spht victim x.csv x.csv.part " ]'
+mkfifo in1 in2
+for n in 1 2; do
+	"$SPHT_REPLAY" --heuristic=window --quiet --csv=both.csv - <in$n 2>both$n.err &
+	eval "pid$n=\$!"
+done
+exec 8>in1 9>in2
+tries=0
+while set -- both.csv.*.part && [ $# != 2 ] && [ $tries -lt 100 ]; do
+	tries=$((tries + 1))
+	sleep 0.1
+done
+check "two runs that write one table write two files" test $# = 2
+cat ok.spht >&8
+exec 8>&-
+wait "$pid1"
+cp both.csv both1.csv
+cat ok.spht >&9
+exec 9>&-
+wait "$pid2"
+same "  either of which is whole" both.csv both1.csv
+check "  and nothing else is left" test "$(ls -d both.csv*)" = both.csv
 
 # Output that cannot be written.
 status 1 "a table on a full disk fails" "$SPHT_REPLAY" --heuristic=none --csv=/dev/full ok.spht
@@ -259,6 +290,6 @@ has "  it says so" err 'folder\.spht: cannot be created'
 rm -f x.csv
 status 1 "JSON that cannot be created leaves no table" "$SPHT_REPLAY" --heuristic=none --csv=x.csv \
 	--json=no/such/x.json ok.spht
-check "  none at all" test ! -e x.csv -a ! -e x.csv.part
+check "  none at all" unwritten x.csv
 
 finish

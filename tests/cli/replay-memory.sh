@@ -44,14 +44,14 @@ no_room()
 {
 	no_room_regex=$1
 	shift
-	rm -f n.csv n.csv.part
+	rm -f n.csv*
 	status 1 "no room for the temporary file is an error" env "$@" "$SPHT_REPLAY" \
 		--heuristic=none --memory=0 --csv=n.csv --quiet "$SAMPLE" || return 1
 	cp err err1
 	has "  it says: $no_room_regex" err1 "^spht-replay: $SAMPLE: .*$no_room_regex"
 	has "  and what to do" err1 'set TMPDIR to a folder with room, or --memory=MIB'
 	check "  in one line, and no table is left" \
-		sh -c '[ "$(wc -l <err1)" = 1 ] && [ ! -e n.csv ] && [ ! -e n.csv.part ]'
+		sh -c '[ "$(wc -l <err1)" = 1 ] && [ -z "$(ls | grep "^n\.csv")" ]'
 }
 
 no_room '/nonexistent/tmp: .*cannot be made: No such file or directory' TMPDIR=/nonexistent/tmp

@@ -13,7 +13,7 @@ check "mktrace builds a recording" "$SPHT_MKTRACE" -o ok.spht "$TOP/tests/data/r
 # alone: err1 has one line, out1 none, and there is no table.
 alone()
 {
-	[ "$(wc -l <err1)" = 1 ] && [ ! -s out1 ] && [ ! -e u.csv ] && [ ! -e u.csv.part ]
+	[ "$(wc -l <err1)" = 1 ] && [ ! -s out1 ] && unwritten u.csv
 }
 
 # usage WHAT REGEX ARG...: exit status 2, and one line on stderr that says REGEX.
@@ -22,7 +22,7 @@ usage()
 	usage_what=$1
 	usage_regex=$2
 	shift 2
-	rm -f u.csv u.csv.part
+	rm -f u.csv*
 	status 2 "$usage_what is refused" "$SPHT_REPLAY" --csv=u.csv "$@" || return 1
 	cp out out1
 	cp err err1
@@ -120,6 +120,12 @@ for other in ./one.csv "$T/one.csv"; do
 	has "  it says why" err "^spht-replay: one\\.csv and $other are one file; expected one for each output\$"
 	check "  it is as it was, and alone" test "$(cat one.csv*)" = old
 done
+ln -s linked.csv toone.csv
+status 1 "a file and a link to it are refused" "$SPHT_REPLAY" $window --csv=toone.csv --json=linked.csv ok.spht
+has "  it says why" err '^spht-replay: toone\.csv and linked\.csv are one file; expected one for each output$'
+mkdir other
+check "one name in two folders is two files" "$SPHT_REPLAY" $window --csv=same --json=other/same ok.spht
+check "  both of which are there" test -s same -a -s other/same
 status 1 "stdout by two names is refused" sh -c '"$@" >both' - "$SPHT_REPLAY" $window --csv=- \
 	--json=/dev/stdout ok.spht
 check "  and has nothing" test ! -s both

@@ -27,7 +27,7 @@ fails()
 	rm -f page.md
 	status "$fails_status" "$fails_what is refused" results --output=page.md "$@"
 	has "  it says: $fails_regex" err "$fails_regex"
-	check "  and leaves no page" test ! -e page.md -a ! -e page.md.part
+	check "  and leaves no page" unwritten page.md
 }
 
 cat >few.grid <<'END'

@@ -51,7 +51,7 @@ fails()
 	rm -f page.md
 	status 1 "$1 is refused" one
 	has "  it says: $2" err "$2"
-	check "  and leaves no page" test ! -e page.md -a ! -e page.md.part
+	check "  and leaves no page" unwritten page.md
 }
 close='close,seq,90,104,120,100,95,105,min to max,10,'
 echo 'Off by {{one/close/error_pct}} %. {{check one/close/error_pct < 5}}' >v/one.md

@@ -146,6 +146,11 @@ int __wrap_mkostemp(char *template, int flags)
 	return fuzz_running ? refuse() : __real_mkostemp(template, flags);
 }
 
+/* With files of more than 4 GiB the programs ask for these names. */
+int __wrap_open64(const char *path, int flags, ...) __attribute__((alias("__wrap_open")));
+FILE *__wrap_fopen64(const char *path, const char *mode) __attribute__((alias("__wrap_fopen")));
+int __wrap_mkostemp64(char *template, int flags) __attribute__((alias("__wrap_mkostemp")));
+
 /* Of spht-record what the options say; what is then done would be done. */
 static int record(int argc, char **argv)
 {
