@@ -35,10 +35,6 @@ int __wrap_execl(const char *path, const char *arg, ...);
 void __wrap_exit(int status);
 void __real_exit(int status);
 int __wrap_mkostemp(char *template, int flags);
-/* What the headers make of these names where files may be large. */
-int __wrap_open64(const char *path, int flags, ...) __attribute__((alias("__wrap_open")));
-FILE *__wrap_fopen64(const char *path, const char *mode) __attribute__((alias("__wrap_fopen")));
-int __wrap_mkostemp64(char *template, int flags) __attribute__((alias("__wrap_mkostemp")));
 int __real_mkostemp(char *template, int flags);
 enum spht_specs_status __wrap_spht_specs_add(struct spht_specs *specs, const char *text,
 					     size_t *again, struct spht_error *err);
