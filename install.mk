@@ -24,7 +24,9 @@ SCRIPT_MODULES := $(wildcard scripts/programs.py scripts/wholefile.py)
 SCRIPT_PACKAGES := $(notdir $(patsubst %/__init__.py,%,$(wildcard scripts/statlib/__init__.py \
 	scripts/sweeplib/__init__.py scripts/plotlib/__init__.py scripts/reportlib/__init__.py)))
 COST_PROFILES := replay/costs/default.json replay/costs/kvm_pvm-6.18-epyc.json
-MAN1 := docs/spht-trace.1 docs/spht-replay.1 docs/spht-record.1 docs/spht-calibrate.1
+MAN1 := docs/spht-trace.1 docs/spht-replay.1 docs/spht-record.1 docs/spht-calibrate.1 \
+	docs/spht-sweep.1 docs/spht-stats.1 docs/spht-tables.1 docs/spht-windows.1 docs/spht-plot.1 \
+	docs/spht-report.1
 MAN5 := docs/spht-trace.5
 DOCS := $(addprefix docs/,bench.md clock.md costs.md evidence.md figures.md hardening.md heuristics.md install.md \
 	limits.md metrics.md model.md report-text.md report.md reproduce.md results.md results-full.md \
@@ -47,6 +49,14 @@ $(STAGED)/scripts/%: scripts/% install.mk
 	$(Q)sed -e '1s,^#!/usr/bin/env python3,#!/usr/bin/python3,' \
 		-e 's,\<scripts/\($(SCRIPT_NAMES)\)\>,spht-\1,g' $< >$@
 
+# Links to what only the sources have become words.
+STAGED_README := $(STAGED)/README.md
+STAGED_DOCS := $(addprefix $(STAGED)/,$(DOCS))
+
+$(STAGED_README) $(STAGED_DOCS): $(STAGED)/%: % install.mk scripts/installed-page
+	@mkdir -p $(@D)
+	$(Q)scripts/installed-page $< README.md LICENSE $(DOCS) $(FIGURES) $(EXAMPLES) >$@
+
 comma := ,
 define newline
 
@@ -66,7 +76,7 @@ $(BUILD)/spht.pc: FORCE
 
 put = $(Q)DESTDIR='$(DESTDIR)' MANIFEST='$(MANIFEST)' INSTALL='$(INSTALL)' scripts/install-files
 
-install: all $(STAGED_SCRIPTS) $(STAGED_MODULES) install-headers
+install: all $(STAGED_SCRIPTS) $(STAGED_MODULES) $(STAGED_README) $(STAGED_DOCS) install-headers
 	$(put) 0755 '$(bindir)' $(PROGRAMS)
 	$(put) 0755 '$(pkgdatadir)/scripts' $(STAGED_SCRIPTS)
 	$(put) 0644 '$(pkgdatadir)/scripts' $(filter $(addprefix $(STAGED)/,$(SCRIPT_MODULES)),$(STAGED_MODULES))
@@ -77,8 +87,8 @@ install: all $(STAGED_SCRIPTS) $(STAGED_MODULES) install-headers
 	$(put) 0644 '$(pkgdatadir)/costs' $(COST_PROFILES)
 	$(put) 0644 '$(mandir)/man1' $(MAN1)
 	$(put) 0644 '$(mandir)/man5' $(MAN5)
-	$(put) 0644 '$(docdir)' README.md LICENSE
-	$(put) 0644 '$(docdir)/docs' $(DOCS)
+	$(put) 0644 '$(docdir)' $(STAGED_README) LICENSE
+	$(put) 0644 '$(docdir)/docs' $(STAGED_DOCS)
 	$(put) 0644 '$(docdir)/docs/figures' $(FIGURES)
 	$(put) 0644 '$(docdir)/examples/lastdelta' $(EXAMPLES)
 	$(put) 0644 '$(pkgdatadir)' $(COMPLETION)

@@ -2,12 +2,16 @@
 """docs/validation.md, from the tables of compare.py and prose."""
 
 import os
+import posixpath
 import re
 
 from .compare import OUTSIDE, TOLERATED_PCT, Compared
 from .prose import Prose
 from .render import TEXT, Table, markdown
 from .table import Problem
+
+# What the pieces call it in their links.
+PAGE = "validation.md"
 
 # Of a whole table, in {{TABLE/*/...}}.
 OF_ALL = {
@@ -57,6 +61,19 @@ def slug(heading):
     """What GitHub makes of a heading."""
     kept = re.sub(r"[^\w\- ]", "", heading.strip().lower())
     return kept.replace(" ", "-")
+
+
+def relinked(text, folder):
+    """A piece of the folder as it stands in the page above: links from there, to headings of
+    the page itself by these alone. What stands between backquotes is no link."""
+    def link(match):
+        target = match[1]
+        if target is None or re.match(r"#|[a-z]+:", target):
+            return match[0]
+        target = posixpath.normpath(posixpath.join(folder, target))
+        return f"]({target.removeprefix(PAGE) if target.startswith(PAGE + '#') else target})"
+
+    return re.sub(r"`[^`\n]*`|\]\(([^()\s]+)\)", link, text)
 
 
 def anchors(text):
@@ -137,7 +154,8 @@ class Page(Prose):
             return (f"## {title}\n\nNothing was compared yet: there is no"
                     f" `docs/validation/{name}.csv`.\n")
         text = Page(path, self.folder, self.tables)
-        filled = text.with_tables(text.fill(read_text(path)))
+        folder = os.path.basename(os.path.normpath(self.folder))
+        filled = text.with_tables(text.fill(relinked(read_text(path), folder)))
         if name not in text.shown:
             filled = filled.rstrip() + "\n\n" + text.show(name)
         self.shown |= text.shown

@@ -47,33 +47,65 @@ help_of()
 	esac
 }
 
+# held NAME: docs/NAME.1 against $T/NAME.help, both ways.
+held()
+{
+	options <"$T/$1.help" >"$T/help"
+	check "$1 --help names options" test -s "$T/help"
+	if ! command -v mandoc >/dev/null; then
+		skip "$1.1 has the options of $1 --help" "mandoc is not installed"
+		return
+	fi
+	check "$1.1 can be rendered" rendered "docs/$1.1" || return
+	cp "$T/out" "$T/page"
+	options <"$T/page" >"$T/named"
+	heads <"$T/page" | options >"$T/described"
+	comm -23 "$T/help" "$T/named" >"$T/bad"
+	check "every option of $1 --help stands in $1.1" none "$T/bad"
+	comm -13 "$T/help" "$T/described" >"$T/bad"
+	check "every option that $1.1 describes stands in --help" none "$T/bad"
+}
+
 for prog in "$SPHT_TRACE" "$SPHT_REPLAY" "$SPHT_RECORD" "$SPHT_CALIBRATE"; do
 	name=$(basename "$prog")
-	page=docs/$name.1
 	if [ ! -x "$prog" ] && [ "$name" != spht-replay ] && [ "$name" != spht-trace ]; then
 		skip "$name.1 has the options of $name --help" "$name is not built here"
 		continue
 	fi
 	check "$name --help succeeds" help_of "$prog" || continue
 	cp "$T/out" "$T/$name.help"
-	options <"$T/$name.help" >"$T/help"
-	check "$name --help names options" test -s "$T/help"
-	if ! command -v mandoc >/dev/null; then
-		skip "$name.1 has the options of $name --help" "mandoc is not installed"
-		continue
-	fi
-	check "$name.1 can be rendered" rendered "$page" || continue
-	cp "$T/out" "$T/page"
-	options <"$T/page" >"$T/named"
-	heads <"$T/page" | options >"$T/described"
-	comm -23 "$T/help" "$T/named" >"$T/bad"
-	check "every option of $name --help stands in $name.1" none "$T/bad"
-	comm -13 "$T/help" "$T/described" >"$T/bad"
-	check "every option that $name.1 describes stands in --help" none "$T/bad"
+	held "$name"
 done
 
-for page in docs/spht-trace.1 docs/spht-replay.1 docs/spht-record.1 docs/spht-calibrate.1 \
-	docs/spht-trace.5; do
+# words: of the help on stdin, commands and figures: what stands two blanks from the left.
+words()
+{
+	sed -nE 's/^  ([a-z]+)  +[^ ].*/\1/p'
+}
+
+# The scripts, by the names that make install gives them.
+for script in sweep stats tables windows plot report; do
+	name=spht-$script
+	case $script in
+	stats | windows)
+		if ! /usr/bin/python3 -c 'import scipy.stats' 2>/dev/null; then
+			skip "$name.1 has the options of $name --help" "python3-scipy is not installed"
+			continue
+		fi
+		;;
+	esac
+	check "$name --help succeeds" /usr/bin/python3 "scripts/$script" --help || continue
+	cp "$T/out" "$T/$name.help"
+	held "$name"
+	words <"$T/$name.help" >"$T/words"
+	while read -r word; do
+		grep -qx "\.It Cm $word" "docs/$name.1" || echo "$word"
+	done <"$T/words" >"$T/bad"
+	sed -n 's/^\.It Cm \([a-z]*\)$/\1/p' "docs/$name.1" | grep -vxFf "$T/words" >>"$T/bad"
+	check "$name.1 has the commands of $name --help and no others" none "$T/bad"
+done
+
+for page in docs/*.[1-9]; do
 	if command -v mandoc >/dev/null; then
 		check "mandoc finds no fault with $page" mandoc -Tlint -Wwarning "$page"
 	else

@@ -45,10 +45,22 @@ for name in spht-replay spht-trace spht-sweep spht-stats spht-tables spht-window
 done
 grep -rlIF -e "$TOP" -e "$BUILD" -e "$root" "$root" >tells
 check "no installed text names the sources, the build or DESTDIR" test ! -s tells
-for page in $(sed -n 's/.*](\([a-z-]*\.md\)[#)].*/\1/p' "$root"/opt/spht/share/doc/spht/docs/*.md | sort -u); do
-	[ -e "$root/opt/spht/share/doc/spht/docs/$page" ] || echo "$page"
+pages()
+{
+	(cd "$root/opt/spht/share" && find . -name '*.md' | LC_ALL=C sort) >pages
+	xargs /usr/bin/python3 "$TOP/tests/tools/pages.py" links "$root/opt/spht/share" <pages
+}
+check "every link of every installed page leads to what is installed" pages
+has "  samples' page among them" pages '^\./spht/samples/README\.md$'
+has "  a link to a manual page is its name" "$root/opt/spht/share/doc/spht/README.md" 'spht-record\(1\) tells'
+has "  and one to the sources says so" "$root/opt/spht/share/doc/spht/docs/hardening.md" \
+	'^`tests/fuzz` of the sources has '
+status 1 "a page that is not there is none to install" sh -c \
+	'cd "$1" && scripts/installed-page docs/no.md README.md' - "$TOP"
+for name in "$root"/opt/spht/bin/spht-*; do
+	test -r "$root/opt/spht/share/man/man1/${name##*/}.1" || echo "${name##*/}"
 done >missing
-check "  and no installed page leads to one that is not" test ! -s missing
+check "every installed program has a manual page" test ! -s missing
 
 # Those whose name ends in -reading are parts of others.
 (cd "$TOP/docs" && ls ./*.md) | grep -v -e '-reading\.md$' >want

@@ -27,7 +27,8 @@ for page in docs/*.md; do
 done
 # shellcheck disable=SC2086 # no blanks in the names
 check "every link of README and docs leads somewhere, to a heading if it says so" \
-	$pages links "$TOP" README.md $docs scripts/lab/README.md traces/samples/README.md
+	$pages links "$TOP" README.md $docs docs/validation/*.md scripts/lab/README.md \
+	tests/fuzz/README.md traces/samples/README.md
 
 # helps: all that our programs and scripts say of their options.
 helps()

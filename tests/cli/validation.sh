@@ -131,6 +131,15 @@ marks "a figure of no table" 'there is no table nine' '{{nine/close/n}}'
 marks "a figure of no row" "one has no row 'cloze'" '{{one/cloze/n}}'
 marks "a figure of no column" 'luck is empty or not there' '{{one/close/luck}}'
 marks "a mark that is none" 'expected TABLE/ROW/COLUMN' '{{one}}'
+cat >v/one.md <<'END'
+[a](../limits.md#x), [b](../../scripts/lab/README.md), [c](README.md), [d](../validation.md#first),
+[e](#own), [f](https://example.org/../y), `[g](../z.md)`.
+END
+check "links of prose are as from the folder" one
+has "  and become those from the folder above" page.md \
+	'^\[a\]\(limits\.md#x\), \[b\]\(\.\./scripts/lab/README\.md\), \[c\]\(v/README\.md\), \[d\]\(#first\),$'
+has "  but those to headings and elsewhere" page.md \
+	'^\[e\]\(#own\), \[f\]\(https://example\.org/\.\./y\), `\[g\]\(\.\./z\.md\)`\.$'
 echo 'Rows: {{one/*/rows}}, {{one/*/agreeing}}, {{one/*/worst_pct}}. {{check 2*one/close/n = 20}}' >v/one.md
 check "prose can count rows" one
 has "  that agree, and the worst error" page.md '^Rows: 1, 1, 4\.00\.$'

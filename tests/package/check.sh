@@ -81,7 +81,8 @@ packages >tools
 files >tree_before
 check "apt-get installs all three" install_debs "$DEBS"/spht_*.deb "$DEBS"/spht-record_*.deb \
 	"$DEBS"/spht-dev_*.deb
-for page in spht-replay spht-trace spht-record spht-calibrate; do
+for page in spht-replay spht-trace spht-record spht-calibrate spht-sweep spht-stats spht-tables \
+	spht-windows spht-plot spht-report; do
 	check "man $page is rendered" as_user sh -c "MANPAGER=cat man 1 $page"
 	has "  and is that page" out '^N.?NA.?AM.?ME.?E|^NAME'
 done
