@@ -251,6 +251,7 @@ check "  which is not followed" test "$(cat apart/victim)" = mine
 check "  the mode is that of any new file" test "$(stat -c %a apart/x.csv)" = 640
 check "  and nothing of it is left" sh -c '[ "$(ls apart | tr "\n" " ")" = "ok.spht victim x.csv x.csv.part " ]'
 mkfifo in1 in2
+pid1='' pid2=''
 for n in 1 2; do
 	"$SPHT_REPLAY" --heuristic=window --quiet --csv=both.csv - <in$n 2>both$n.err &
 	eval "pid$n=\$!"
