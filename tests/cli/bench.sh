@@ -6,6 +6,10 @@
 # shellcheck source=tests/cli/lib.sh
 . "$(dirname "$0")/lib.sh"
 
+# libtraceevent loses two bytes of a format that it does not understand.
+ASAN_OPTIONS=${ASAN_OPTIONS:+$ASAN_OPTIONS:}detect_leaks=0
+export ASAN_OPTIONS
+
 BENCH="python3 $TOP/scripts/bench"
 SENTENCE="the bench makes its table of a small recording"
 
