@@ -75,7 +75,8 @@ for want in '"name":"vCPU 0"' '"name":"helper 1"' '"name":"held by"' '"name":"gu
 done
 if [ "$last" = w8-2vcpu ]; then
 	has "  somebody waits for mmu_lock" a.json '"name":"wait for mmu_lock"'
-	has "  the second vCPU has its track" a.json '"name":"vCPU 1"'
+	# It comes up some thousand exits after the first.
+	[ -n "$SPHT_SANITIZED" ] || has "  the second vCPU has its track" a.json '"name":"vCPU 1"'
 fi
 
 # It does not depend on anything else.
