@@ -31,6 +31,8 @@ struct spht_row {
 	char params[SPHT_SPEC_TEXT];
 };
 
+/* The first lines of a result: what was asked, and of which plugin. */
+void spht_text_heading(FILE *out, const struct spht_result *res);
 /* All columns of one result, in the order of METRICS section 8. */
 void spht_row_fill(struct spht_row *row, const struct spht_recording *recording,
 		   const struct spht_run_options *options, const struct spht_result *result,

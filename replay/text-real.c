@@ -145,14 +145,8 @@ void spht_text_real(FILE *out, const struct spht_recording *rec, const struct sp
 		    const struct spht_result *res)
 {
 	const struct spht_account *a = &res->world[opt->knowledge];
-	char params[SPHT_SPEC_TEXT];
 
-	spht_spec_format(res->spec, params, sizeof(params));
-	fprintf(out, "\n%s%s%s  (guest time x %g)\n", res->spec->h->name, *params ? " " : "",
-		params, res->scale);
-	if (res->spec->plugin)
-		fprintf(out, "  plugin            %s, sha256 %s\n", res->spec->plugin->file,
-			res->spec->plugin->sha256);
+	spht_text_heading(out, res);
 	text_pace(out, opt->real);
 	fprintf(out,
 		"  base faults       %" PRIu64

@@ -252,22 +252,28 @@ static void text_time(FILE *out, const struct spht_recording *rec,
 		t.base / 1e9, t.helped / 1e9, t.speedup_pct, t.bound_pct);
 }
 
-void spht_text_result(FILE *out, const struct spht_recording *rec,
-		      const struct spht_run_options *opt, const struct spht_result *res)
+void spht_text_heading(FILE *out, const struct spht_result *res)
 {
-	const struct spht_account *a = &res->world[opt->knowledge];
-	double v[SPHT_WORLD_NR], avoidable;
 	char params[SPHT_SPEC_TEXT];
 
-	for (unsigned int w = 0; w < SPHT_WORLD_NR; w++)
-		v[w] = spht_result_gain(res, w, &opt->costs);
-	avoidable = spht_result_avoidable(res, opt->knowledge, &opt->costs);
 	spht_spec_format(res->spec, params, sizeof(params));
 	fprintf(out, "\n%s%s%s  (guest time x %g)\n", res->spec->h->name, *params ? " " : "",
 		params, res->scale);
 	if (res->spec->plugin)
 		fprintf(out, "  plugin            %s, sha256 %s\n", res->spec->plugin->file,
 			res->spec->plugin->sha256);
+}
+
+void spht_text_result(FILE *out, const struct spht_recording *rec,
+		      const struct spht_run_options *opt, const struct spht_result *res)
+{
+	const struct spht_account *a = &res->world[opt->knowledge];
+	double v[SPHT_WORLD_NR], avoidable;
+
+	for (unsigned int w = 0; w < SPHT_WORLD_NR; w++)
+		v[w] = spht_result_gain(res, w, &opt->costs);
+	avoidable = spht_result_avoidable(res, opt->knowledge, &opt->costs);
+	spht_text_heading(out, res);
 	fprintf(out,
 		"  avoided exits     %.10g  (strict %.10g, optimistic %.10g) of %" PRIu64
 		" hidden, huge and ad faults: %.2f %%\n",
