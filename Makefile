@@ -147,7 +147,9 @@ UNIT_TESTS := tests/unit/test_record_perfdata_order.c \
 	tests/unit/test_heuristics.c \
 	tests/unit/test_spec.c tests/unit/test_specs.c tests/unit/test_trace.c tests/unit/test_guess.c \
 	tests/unit/test_damage.c tests/unit/test_sums.c \
-	tests/unit/test_assemble.c tests/unit/test_mmu.c tests/unit/test_guest.c tests/unit/test_guest_snap.c tests/unit/test_snapshot.c tests/unit/test_score.c \
+	tests/unit/test_assemble.c tests/unit/test_mmu.c \
+	tests/unit/test_guest.c tests/unit/test_guest_inferred.c tests/unit/test_guest_snap.c \
+	tests/unit/test_snapshot.c tests/unit/test_score.c \
 	tests/unit/test_steps.c \
 	tests/unit/test_account.c tests/unit/test_costs.c tests/unit/test_windows.c \
 	tests/unit/test_observed.c tests/unit/test_observed_writes.c \

@@ -209,11 +209,12 @@ bring_out()
 		cp "$lab_out/helper" "$lab_helper" || die "cannot write $lab_helper"
 	fi
 	# In two steps: what has the final name is whole.
-	cp "$lab_file" "$OUT.part" || {
-		rm -f "$OUT.part"
+	lab_part=$(mktemp "$OUT.XXXXXXXX.part") || die "cannot write $OUT"
+	if ! cp "$lab_file" "$lab_part" || ! chmod 0644 "$lab_part"; then
+		rm -f "$lab_part"
 		die "cannot write $OUT"
-	}
-	mv "$OUT.part" "$OUT"
+	fi
+	mv "$lab_part" "$OUT"
 	cat "$lab_out/recorder.err" >&2
 	say "$OUT: $(stat -c %s "$OUT") bytes"
 	exit "$lab_status"

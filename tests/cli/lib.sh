@@ -187,6 +187,18 @@ cells()
 	}' "$cells_file"
 }
 
+# row_columns: the first line of a table of results.
+row_columns()
+{
+	head -n 1 "$TOP/tests/data/replay-golden.csv"
+}
+
+# rows FILE: a table of the results on standard input, with everything else filled in.
+rows()
+{
+	"$TOP/tests/tools/mkrows.py" "$(row_columns)" >"$1"
+}
+
 # unwritten FILE...: neither is there, nor what it is before it has its name.
 unwritten()
 {

@@ -22,14 +22,6 @@ plot()
 	"$TOP/scripts/plot" "$@"
 }
 
-columns=$(head -n 1 "$TOP/tests/data/replay-golden.csv")
-
-# rows FILE: a table of the results on standard input, with everything else filled in.
-rows()
-{
-	"$TOP/tests/tools/mkrows.py" "$columns" >"$1"
-}
-
 # drawn SENTENCE FIGURE ARG...: an SVG to fig.svg, its texts to texts, its script to fig.gp.
 drawn()
 {
@@ -197,7 +189,7 @@ has "  counts stand beside the bars" texts '^1,000$'
 has "  and shares" texts '^35.00$'
 
 # bins SPEC...: a table of histograms, one made up for each.
-provenance=$(echo "$columns" | sed 's/,seed,.*/,seed/')
+provenance=$(row_columns | sed 's/,seed,.*/,seed/')
 bins()
 {
 	echo "$provenance,quantity,from_ns,to_ns,count_strict,count_inferred,count_optimistic"

@@ -22,14 +22,6 @@ stats()
 	"$TOP/scripts/stats" "$@"
 }
 
-columns=$(head -n 1 "$TOP/tests/data/replay-golden.csv")
-
-# rows FILE: a table of the results on standard input.
-rows()
-{
-	"$TOP/tests/tools/mkrows.py" "$columns" >"$1"
-}
-
 # figures SENTENCE COLUMN...: these cells of the table printed last; what they must be is
 # on standard input.
 figures()
@@ -388,7 +380,7 @@ printf 'a\0b\n' >zero.csv
 refused "a file with a zero byte" 'zero.csv: has a zero byte' pooled zero.csv
 printf '\377\n' >bytes.csv
 refused "a file that is no text" 'bytes.csv: no text' pooled bytes.csv
-printf '%s\n"' "$columns" >quote.csv
+printf '%s\n"' "$(row_columns)" >quote.csv
 printf '\n' >>quote.csv
 refused "a quote that does not end" 'quote.csv:[0-9]*: unexpected end' pooled quote.csv
 refused "a file that is not there" 'nothing.csv: No such file' pooled nothing.csv

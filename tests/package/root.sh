@@ -23,8 +23,9 @@ make_root()
 		mirror=$(sed -n "s/ $SUITE\$//p" "$T/mirrors" | head -n 1)
 		debootstrap --variant=minbase "$SUITE" "$ROOT" "$mirror" || return 1
 		inside apt-get clean
-		tar -C "$ROOT" --one-file-system --exclude=./proc/* --exclude=./sys/* -czf "$archive.part" . &&
-			mv "$archive.part" "$archive" || return 1
+		part=$(mktemp "$archive.XXXXXXXX.part") || return 1
+		tar -C "$ROOT" --one-file-system --exclude=./proc/* --exclude=./sys/* -czf "$part" . &&
+			mv "$part" "$archive" || return 1
 	else
 		tar -C "$ROOT" -xpf "$archive" || return 1
 	fi
