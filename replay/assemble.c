@@ -107,7 +107,7 @@ static int on_exit_event(struct spht_assemble *a, struct spht_thread *t,
 	uint32_t isa = (uint32_t)ev->v[SPHT_EXIT_ISA];
 
 	window_drop(a, t);
-	spht_threads_bind(t, (uint16_t)ev->v[SPHT_EXIT_VCPU]);
+	spht_threads_bind(a->threads, t, (uint16_t)ev->v[SPHT_EXIT_VCPU]);
 	window_open(a, t, ev);
 	x->reason = reason;
 	x->rip = ev->v[SPHT_EXIT_RIP];
@@ -153,7 +153,7 @@ tdp:
 static int on_entry_event(struct spht_assemble *a, struct spht_thread *t,
 			  const struct spht_event *ev, struct spht_error *err)
 {
-	spht_threads_bind(t, (uint16_t)ev->v[SPHT_ENTRY_VCPU]);
+	spht_threads_bind(a->threads, t, (uint16_t)ev->v[SPHT_ENTRY_VCPU]);
 	if (!t->open)
 		return 0;
 	t->exit.t_entry = ev->ts;
@@ -257,7 +257,7 @@ static int pvm_open(struct spht_assemble *a, struct spht_thread *t, const struct
 		return -1;
 	/* Nothing names the vCPU: threads are numbered as they appear. */
 	if (!t->is_vcpu)
-		spht_threads_bind(t, (uint16_t)spht_threads_vcpus(a->threads, true, err));
+		spht_threads_bind(a->threads, t, (uint16_t)spht_threads_vcpus(a->threads));
 	window_open(a, t, ev);
 	if (ev->id != SPHT_EV_PAGETABLE_WALK) {
 		/* What walks there are come from the emulator; after a root is got, a fault's. */
@@ -449,7 +449,7 @@ int spht_assemble_event(struct spht_assemble *a, const struct spht_event *ev,
 		if (ev->id == SPHT_EV_SNAP || ev->id == SPHT_EV_SNAP_ENTRY)
 			return on_snap(a, t, ev, err);
 		if (ev->id == SPHT_EV_ENTRY)
-			spht_threads_bind(t, (uint16_t)ev->v[SPHT_ENTRY_VCPU]);
+			spht_threads_bind(a->threads, t, (uint16_t)ev->v[SPHT_ENTRY_VCPU]);
 		return dispatch(a, t, ev, err);
 	}
 	if (!a->stats.events++)
@@ -479,8 +479,8 @@ int spht_assemble_finish(struct spht_assemble *a, struct spht_error *err)
 	if (spht_order_flush(a->order, err))
 		return -1;
 	a->stats.unordered = spht_order_forced(a->order);
-	a->stats.vcpus = spht_threads_vcpus(a->threads, a->nr_selected != 0, err);
-	return a->stats.vcpus == UINT_MAX ? -1 : 0;
+	a->stats.vcpus = spht_threads_vcpus(a->threads);
+	return a->nr_selected ? 0 : spht_threads_one_vm(a->threads, err);
 }
 
 struct spht_assemble *spht_assemble_open(bool has_exits,

@@ -1,5 +1,4 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
-#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -12,6 +11,7 @@
 struct spht_threads {
 	struct spht_thread **by_order;
 	size_t nr, cap;
+	unsigned int nr_vcpus; /* of them */
 	struct spht_idmap order; /* thread id -> place in by_order */
 	struct spht_thread *last; /* nearly always the one that is asked for again */
 };
@@ -96,33 +96,43 @@ struct spht_thread *spht_threads_at(struct spht_threads *ts, size_t i)
 	return i < ts->nr ? ts->by_order[i] : NULL;
 }
 
-void spht_threads_bind(struct spht_thread *t, uint16_t vcpu)
+void spht_threads_bind(struct spht_threads *ts, struct spht_thread *t, uint16_t vcpu)
 {
+	ts->nr_vcpus += !t->is_vcpu;
 	t->is_vcpu = true;
 	t->vcpu = vcpu;
 }
 
-unsigned int spht_threads_vcpus(struct spht_threads *ts, bool chosen, struct spht_error *err)
+unsigned int spht_threads_vcpus(const struct spht_threads *ts)
 {
-	unsigned int n = 0;
+	return ts->nr_vcpus;
+}
 
-	for (size_t i = 0; i < ts->nr; i++) {
-		struct spht_thread *t = ts->by_order[i];
+int spht_threads_one_vm(const struct spht_threads *ts, struct spht_error *err)
+{
+	const struct spht_thread **owner = calloc(UINT16_MAX + 1u, sizeof(*owner));
+	const struct spht_thread *t, *other = NULL;
 
-		n += t->is_vcpu;
-		for (size_t j = 0; !chosen && t->is_vcpu && j < i; j++) {
-			if (!ts->by_order[j]->is_vcpu || ts->by_order[j]->vcpu != t->vcpu)
-				continue;
+	if (!owner) {
+		spht_error_set(err, "out of memory for the vCPUs of the recording");
+		return -1;
+	}
+	for (size_t i = 0; i < ts->nr && !other; i++) {
+		t = ts->by_order[i];
+		if (!t->is_vcpu)
+			continue;
+		other = owner[t->vcpu];
+		if (other)
 			spht_error_set(
 				err,
 				"threads %d and %d both run vCPU %u: the recording holds several "
 				"VMs; choose one with --vm=TID[,TID...] (its vCPU threads, see "
 				"spht-trace info)",
-				ts->by_order[j]->tid, t->tid, t->vcpu);
-			return UINT_MAX;
-		}
+				other->tid, t->tid, t->vcpu);
+		owner[t->vcpu] = t;
 	}
-	return n;
+	free(owner);
+	return other ? -1 : 0;
 }
 
 static bool runs_vcpu(const struct spht_threads *ts, int32_t tid)

@@ -49,13 +49,12 @@ void spht_threads_close(struct spht_threads *ts);
 struct spht_thread *spht_threads_find(struct spht_threads *ts, int32_t tid, struct spht_error *err);
 /* The @i-th thread in order of appearance, NULL past the last. */
 struct spht_thread *spht_threads_at(struct spht_threads *ts, size_t i);
-/* @t says that it runs vCPU @vcpu. */
-void spht_threads_bind(struct spht_thread *t, uint16_t vcpu);
-/*
- * Number of vCPU threads.  UINT_MAX with @err set when two threads claim one
- * vcpu_id (several VMs) and the user has not @chosen.
- */
-unsigned int spht_threads_vcpus(struct spht_threads *ts, bool chosen, struct spht_error *err);
+/* @t, of @ts, says that it runs vCPU @vcpu. */
+void spht_threads_bind(struct spht_threads *ts, struct spht_thread *t, uint16_t vcpu);
+/* Number of threads that run a vCPU. */
+unsigned int spht_threads_vcpus(const struct spht_threads *ts);
+/* -1 with @err set when two threads claim one vcpu_id, as those of several VMs do. */
+int spht_threads_one_vm(const struct spht_threads *ts, struct spht_error *err);
 
 /* -1 with @err set where one of @tids runs no vCPU. */
 int spht_threads_check(struct spht_threads *ts, const int32_t *tids, size_t nr,
