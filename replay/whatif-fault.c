@@ -150,9 +150,11 @@ static void fault_happens(struct spht_whatif *w, const struct spht_step *s, uint
 		spht_w_fetch(w, s, step);
 	for (uint32_t i = 0; i < s->nr_do; i++, d++) {
 		/* An MMIO entry is set without an event; its neighbours are prefetched with one. */
-		prefetches |= d->kind == SPHT_DO_PREFETCH || d->kind == SPHT_DO_SET;
-		if (d->kind == SPHT_DO_PREFETCH && in_group(w, s, d))
+		if (d->kind == SPHT_DO_PREFETCH && in_group(w, s, d)) {
+			prefetches = true;
 			continue;
+		}
+		prefetches |= d->kind == SPHT_DO_SET;
 		if (d->kind != SPHT_DO_PREFETCH && d->kind != SPHT_DO_SET)
 			continue;
 		spht_w_made_by_kvm(w, d);

@@ -209,6 +209,29 @@ static void losing_events_ends_what_is_known_of_built_entries(void **unused)
 	rig_close(&r);
 }
 
+/*
+ * Its own entry was never set; what was lies in no group of its: nobody prefetched, and
+ * `none` must not, whatever the optimist holds of the neighbours.
+ */
+static void fault_whose_entry_was_set_elsewhere_prefetches_nothing(void **unused)
+{
+	struct rig r;
+
+	(void)unused;
+	open_timed(&r, 8);
+	begin(&r, VPN(1, 19), U, page_pte(19));
+	put(&r, ev_requested(0x713, 1));
+	put(&r, ev_set(0x713, SPTE_W(0x713), SPTEP(FRAME(VPN(1, 19)), 200), 1));
+	end(&r);
+	hidden(&r, VPN(1, 16), U, page_pte(16), SPTE_W(0x710));
+	for (unsigned int world = 0; world < SPHT_WORLD_NR; world++) {
+		struct whatif w = whatif_of(&r, 8);
+
+		run(&w, "none", world);
+	}
+	rig_close(&r);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -220,6 +243,7 @@ int main(void)
 		cmocka_unit_test(what_waits_and_what_is_built_at_the_end_is_counted),
 		cmocka_unit_test(zap_takes_built_entries_unused_and_waiting_requests),
 		cmocka_unit_test(zap_of_another_table_takes_nothing),
+		cmocka_unit_test(fault_whose_entry_was_set_elsewhere_prefetches_nothing),
 		cmocka_unit_test(losing_events_ends_what_is_known_of_built_entries),
 	};
 
