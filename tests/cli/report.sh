@@ -79,6 +79,7 @@ check "results can be made" "$SPHT_REPLAY" --heuristic=window:size=16 --heuristi
 made "a page is made of all tables" --from=result.csv --from=result.json --from=intervals.csv \
 	--from=histograms.csv
 made "a page is made of the JSON alone" --from=result.json
+has "  releases are told in full" page.html "spht-replay $(sed -n '2s/[^,]*,\([^,]*\),.*/\1/p' result.csv), commit"
 made "a page is made of the CSV alone" --from=result.csv
 has "  it says what the CSV lacks" page.html 'counts behind these are in the table of --json'
 
@@ -116,7 +117,19 @@ refused 1 "checks that do not make up the fidelity" "fidelity_pct is .* the JSON
 	--from=result.csv --from=bad.json
 awk -F, -v OFS=, 'NR == 1 { for (i = 1; i <= NF; i++) at[$i] = i } NR > 1 { $at["f_base"] += 1 } 1' \
 	intervals.csv >bad.csv
+awk -F, -v OFS=, 'NR == 1 { for (i = 1; i <= NF; i++) at[$i] = i } NR > 1 { $at["avoided_side"] += 1 } 1' \
+	intervals.csv >side.csv
+refused 1 "intervals with other books" 'avoided_side of the intervals adds up to' --no-figures \
+	--from=result.csv --from=side.csv
+awk -F, -v OFS=, 'NR == 1 { for (i = 1; i <= NF; i++) at[$i] = i }
+	NR > 1 && $at["quantity"] == "slack" { $at["count_inferred"] += 1 } 1' histograms.csv >bins.csv
 refused 1 "intervals of another run" 'intervals adds up to' --no-figures --from=result.csv --from=bad.csv
+refused 1 "bins of another run" 'bins of slack adds up to' --no-figures --from=result.csv --from=bins.csv
+check "another world can be run" "$SPHT_REPLAY" --heuristic=window:size=16 --heuristic=stride \
+	--heuristic=oracle --guest-time-scale=0.333,1 --interval=1 --knowledge=strict --quiet \
+	--csv=other.csv --intervals=strict.csv plain.spht
+refused 1 "intervals of another world" "knowledge is 'strict', but 'inferred' in" --no-figures \
+	--from=result.csv --from=strict.csv
 refused 1 "two tables of a kind" 'both are tables of one kind' --no-figures --from=result.csv --from=result.csv
 echo '[[]]' >bad.json
 refused 1 "a JSON that is none of a run" 'expected an array of objects' --no-figures --from=bad.json
