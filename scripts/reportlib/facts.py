@@ -4,6 +4,7 @@
 import csv
 import io
 import json
+import math
 import os
 
 from plotlib.source import HISTOGRAMS, INTERVALS, RESULTS, kind_of
@@ -50,6 +51,22 @@ def text_of(path):
     if os.path.isfile(path) and os.path.getsize(path) > MAX_BYTES:
         raise Problem(f"{path}: more than {MAX_BYTES >> 20} MiB; expected the table of one run")
     return table.read_text(path)
+
+
+# Columns whose cells are no numbers; those of all others are, or empty.
+TEXTS = {*TOLD, "trace", "trace_complete", "host_kernel", "guest_kernel", "heuristic", "params",
+         "plugin", "time_source", "seed", "bounds", "quantity"}
+# A page without these says nothing; what else is needed, its readers ask for.
+FILLED = ["vcpus", table.SCALE]
+
+
+def check_numbers(rows):
+    for row in rows:
+        for column, text in row.cells.items():
+            if column in TEXTS or (text == "" and column not in FILLED):
+                continue
+            if not math.isfinite(row[column] if text else math.nan):
+                raise Problem(f"{row.where}: {column} is {table.shown(text)}; expected a number")
 
 
 class Row:
@@ -122,7 +139,9 @@ def read_results(path, text):
     for i, key in enumerate(keys):
         if key in keys[:i]:
             raise Problem(f"{rows[i].where}: {key[0]} at guest time x {key[2]:g} stands there twice")
-    return [Row(row.text, row.where) for row in rows], "no" not in complete
+    made = [Row(row.text, row.where) for row in rows]
+    check_numbers(made)
+    return made, "no" not in complete
 
 
 class Number(str):
@@ -248,6 +267,7 @@ class Run:
                 rows.append(Row(dict(zip(header, cells)), f"{path}:{lines.line_num}"))
         except csv.Error as e:
             raise Problem(f"{path}:{lines.line_num}: {e}") from None
+        check_numbers(rows)
         known = {(r.spec(), r.scale()): r for r in self.rows}
         for row in rows:
             whole = known.get((row.spec(), row[table.SCALE]))

@@ -98,6 +98,14 @@ changed exits_pf 999999
 refused 1 "a recording with two sets of facts" 'must have the same' --no-figures --from=bad.csv
 changed exits_pf 999999 9
 refused 1 "a sum of classes that does not close" 'nine classes add up to' --no-figures --from=bad.csv
+for cell in vcpus: coverage:x lateness:nan fidelity_pct:1e400 pf_mmio:x unknown_start:x; do
+	changed "${cell%:*}" "${cell#*:}" 9
+	refused 1 "a table whose ${cell%:*} is '${cell#*:}'" "bad\.csv:2: ${cell%:*} is .*expected a number" \
+		--no-figures --from=bad.csv
+done
+awk -F, -v OFS=, 'NR == 1 { for (i = 1; i <= NF; i++) at[$i] = i } NR == 2 { $at["to_s"] = "x" } 1' intervals.csv >bad.csv
+refused 1 "intervals with an end that is no number" "bad\.csv:2: to_s is 'x'; expected a number" --no-figures \
+	--from=result.csv --from=bad.csv
 changed rules lifetime
 refused 1 "a table of a part of the model" 'rules is' --no-figures --from=bad.csv
 changed trace other.spht
