@@ -33,6 +33,10 @@ class Bars:
         self.first = max(width_of(v) for v, _ in values)
         self.right = self.first + GAP + max(width_of(v) for _, v in values) + GAP
         room = canvas.width - self.right - 2 * GAP
+        if room < 60:
+            widest = max((f"{a} {b}" for a, b in values), key=width_of)
+            raise Problem(f"{widest}: too wide for a figure of this width; --width=page, or leave"
+                          " that row out (--only)")
         self.left = min(max(width_of(n) for n in labels), room * 0.45) + 2 * GAP
         self.width = room - self.left + GAP
         self.head = head

@@ -128,7 +128,8 @@ def by_interval(rows):
     out = {}
     for row in rows:
         low, high = row.number("from_s"), row.number("to_s")
-        if low is None or high is None or high <= low:
+        # They are written to the nanosecond.
+        if low is None or high is None or high - low < 1e-9:
             raise Problem(f"{row.where}: from_s is {row.text('from_s') or 'empty'} and to_s"
                           f" {row.text('to_s') or 'empty'}; expected an interval")
         out.setdefault((low, high), {})[row.text("knowledge")] = row

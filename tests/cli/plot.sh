@@ -528,6 +528,16 @@ for value in nan 1e300 0x10 ' 1' 1_0 x; do
 	altered bad.csv avoided "$value"
 	refused "the number '$value'" "bad.csv:3: avoided is '$value'; expected a number" avoided bad.csv
 done
+for value in -1 0.5 1e-300; do
+	altered bad.csv f_base "$value"
+	refused "the count '$value' of base faults" "bad.csv:3: f_base is '$value'; expected a count" avoided bad.csv
+done
+rows wide.csv <<'END'
+a x 1 1 -900000000000000 -900000000000000 -900000000000000
+END
+refused "a number that leaves no room for its bar" '−90000000000000000\.00.*too wide .*--width=page' avoided wide.csv
+awk -F, -v OFS=, 'NR == 2 { $11 = $10 + 1e-300 } 1' inferred.csv >bad.csv
+refused "an interval without a length" 'bad.csv:2: from_s is 0 and to_s .*; expected an interval' time bad.csv
 altered bad.csv bounds crossed
 refused "a row whose bounds are said to be crossed" "bounds is 'crossed', but the three results are ordered" \
 	avoided bad.csv
