@@ -4,6 +4,7 @@
 import math
 
 from . import compare
+from .lines import left_of
 from .script import (BLACK, BLUE, ENDS, LINE, ORANGE, SKY, Axes, Canvas, minus, num, scale,
                      width_of, wrap)
 from .source import COUNTS, HISTOGRAMS, RESULTS, Missing, Problem, rows_of
@@ -32,6 +33,10 @@ class Bars:
         self.first = max(width_of(v) for v, _ in values)
         self.right = self.first + GAP + max(width_of(v) for _, v in values) + GAP
         room = canvas.width - self.right - 2 * GAP
+        if room < 60:
+            widest = max((f"{a} {b}" for a, b in values), key=width_of)
+            raise Problem(f"{widest}: too wide for a figure of this width; --width=page, or leave"
+                          " that row out (--only)")
         self.left = min(max(width_of(n) for n in labels), room * 0.45) + 2 * GAP
         self.width = room - self.left + GAP
         self.head = head
@@ -89,29 +94,30 @@ def avoided(tables, options):
     names = compare.names(rows)
     for part in parts:
         for row in part.rows:
-            texts[id(row)] = avoided_text(row, names, notes)
+            texts[id(row)] = avoided_text(row, part.of(names[row.spec()]), notes)
     labels = [names[r.spec()] for r in rows]
     bars = Bars(canvas, labels, list(texts.values()), ("%", "[bounds]"))
     for k, part in enumerate(parts):
         avoided_panel(canvas, bars, part, k, names, texts)
-    caption = ["Exits avoided, per cent of base faults, with strict and optimistic bounds; line:"
-               " the oracle"]
+    caption = ["Exits avoided, per cent of base faults, with strict and optimistic bounds"
+               + ("; line: the oracle" if any(oracle_line(p.rows) is not None for p in parts)
+                  else "")]
     caption += [compare.provenance(rows)] + notes + compare.cautions(rows)
     canvas.finish(caption, options.caption)
     return canvas
 
 
-def avoided_text(row, names, notes):
+def avoided_text(row, who, notes):
     lo, mid, hi, base = (row.number(c) for c in ("avoided_lo", "avoided", "avoided_hi", "f_base"))
     empty = [c for c in ("avoided_lo", "avoided", "avoided_hi", "f_base") if row.number(c) is None]
     if empty:
-        notes.append(f"{names[row.spec()]}: {', '.join(empty)} empty")
+        notes.append(f"{who}: {', '.join(empty)} empty")
+    elif not base:
+        notes.append(f"{who}: no base fault")
     bounds = f"[{pct(lo, base)}, {pct(hi, base)}]"
     if row.text("bounds") == "crossed":
-        bounds += "†"
-        note = "†: bounds crossed"
-        if note not in notes:
-            notes.append(note)
+        bounds += compare.DAGGER
+        compare.note_once(notes, compare.CROSSED)
     return (pct(mid, base), bounds)
 
 
@@ -165,8 +171,8 @@ FACTS = [c for c, _ in CLASSES] + ["exits_pf"]
 
 def classes(tables, options):
     rows = rows_of(tables, RESULTS, *FACTS)
-    apart = ["knowledge", "legality", "clock", "helpers", "costs", "guest_time_scale", "repetition",
-             "snapshots", "time_source"]
+    apart = ["knowledge", "legality", "clock", "helpers", "costs", "guest_time_scale", "pace",
+             "repetition", "snapshots", "time_source"]
     parts = compare.panels(rows, apart)
     canvas = Canvas("classes", options.width, options.form)
     for part in parts:
@@ -184,7 +190,9 @@ def classes(tables, options):
     for k, part in enumerate(parts):
         classes_panel(canvas, bars, part, k, notes)
     whose = [p.rows[0] for p in parts]
-    caption = ["Page-fault exits by class, as recorded; filled: those that a helper could avoid",
+    early = any(r.text("pf_huge_nopaging") not in ("", "0") for r in whose)
+    caption = ["Page-fault exits by class, as recorded; filled: those that a helper could avoid"
+               + (", but for huge ones from before the guest paged" if early else ""),
                compare.facts(whose)] + notes + compare.cautions(rows)
     canvas.finish(caption, options.caption)
     return canvas
@@ -201,7 +209,7 @@ def classes_panel(canvas, bars, part, k, notes):
     axes, at = bars.draw(part.title, labels, [class_text(row, c) for c, _ in CLASSES])
     for column, name in CLASSES:
         if row.number(column) is None:
-            notes.append(f"{name}: {column} empty")
+            notes.append(f"{part.of(name)}: {column} empty")
     data = canvas.data(f"classes{k}", ["y", "exits", "exits_pf", "avoidable"],
                        [(c, num(y), row.text(c), row.text("exits_pf"), int(c in AVOIDABLE))
                         for (c, _), y in zip(CLASSES, at)])
@@ -246,8 +254,11 @@ def slack(tables, options):
     canvas = Canvas("slack", options.width, options.form)
     used = [b for _, of in series for r in of if any(r.number(c) for c in COUNTS)
             for b in bin_of(r)]
+    heights = [scale([r.number(c) or 0 for r in of for c in COUNTS], 3) for _, of in series]
+    left = left_of([tick for y in heights for tick in y[2]], 46)
     for k, (title, of) in enumerate(series):
-        slack_panel(canvas, title, of, k, (min(used), max(used)), k == len(series) - 1)
+        slack_panel(canvas, title, of, k, (min(used), max(used)), (left, heights[k]),
+                    k == len(series) - 1)
     caption = ["Slack: how long an entry had been ready when it was used; uses in time, inferred"
                " world, lines from the strict to the optimistic one",
                compare.provenance(rows, compare.NO_WORLD)]
@@ -264,11 +275,11 @@ def bin_of(row):
     return (math.log2(max(low, 1)), math.log2(high) if high else math.log2(max(low, 1)) + 1)
 
 
-def slack_panel(canvas, title, rows, k, span, last):
+def slack_panel(canvas, title, rows, k, span, upright, last):
     total = sum(r.number("count_inferred") or 0 for r in rows)
     for line in wrap(f"{title}: {total:,.0f} uses in time", canvas.width - 6):
         canvas.text(3, canvas.room(LINE + 2) + LINE / 2, line)
-    left = 46
+    left, height = upright
     axes = canvas.add(Axes(left, canvas.room(58) + 2, canvas.width - left - 12, 52))
     data = canvas.data(f"slack{k}", ["from_ns", "to_ns", *COUNTS, "left", "right"],
                        [("", r.text("from_ns"), r.text("to_ns"), *(r.text(c) for c in COUNTS),
@@ -279,7 +290,7 @@ def slack_panel(canvas, title, rows, k, span, last):
     every = 1 if len(powers) * 40 < axes.box[2] else 3
     axes.range("x", low, high, [(compare.time_text(10 ** e) if last and e % every == 0 else "",
                                  math.log2(10 ** e)) for e in powers])
-    axes.range("y", *scale([r.number(c) or 0 for r in rows for c in COUNTS], 3))
+    axes.range("y", *height)
     axes.plot(f"{data} using (($6+$7)/2):($4/2.0):6:7:(0):4 with boxxyerror lw 0.4"
               f" fc rgb '{SKY}' fs solid 1 border lc rgb '{BLACK}'")
     axes.plot(f"{data} using (($6+$7)/2):3:(0):($5-$3) with {ENDS} lw 0.9 lc rgb '{BLACK}'")

@@ -10,7 +10,7 @@ from .source import WORLDS, Problem, params_of, shown
 # Rows of one panel have the same of all these.
 PANEL = ["trace", "trace_sha256", "vm", "vcpus", "kvm", "baseline", "baseline_recorded", "roi",
          "warmup", "knowledge", "legality", "clock", "helpers", "costs", "snapshots", "time_source",
-         "guest_time_scale", "repetition"]
+         "guest_time_scale", "pace", "repetition"]
 MAX_PANELS = 6
 MAX_NAMES = 60
 
@@ -62,6 +62,10 @@ class Panel:
         self.key = key
         self.rows = rows
         self.title = title
+
+    def of(self, name):
+        """A configuration's name where there are other panels."""
+        return f"{name}, {self.title}" if self.title else name
 
 
 def panels(rows, apart=(), most=MAX_PANELS, specs=MAX_NAMES):
@@ -182,6 +186,8 @@ def clock_text(rows, seen):
     scales = seen["guest_time_scale"]
     if len(scales) == 1 and rows[0].text("time_source") != "recorded":
         text += f", guest time ×\u00a0{plain(scales[0])}"
+    if len(seen["pace"]) == 1 and seen["pace"][0]:
+        text += f", pace {seen['pace'][0]}"
     return text
 
 
@@ -214,6 +220,8 @@ def cautions(rows):
     lost = {r.text("trace"): r.text("lost_events") for r in rows
             if r.text("lost_events") not in ("", "0")}
     told += [f"{trace_name(name)} lost {n} events" for name, n in sorted(lost.items())]
+    if disturbed := sum(r.text("disturbed") == "yes" for r in rows):
+        told.append(f"{disturbed} of {len(rows)} measured runs were disturbed (slips or switches)")
     poor = set()
     for row in rows:
         for column in ("fidelity_absent_pct", "fidelity_present_pct"):
@@ -221,6 +229,20 @@ def cautions(rows):
                 poor.add(trace_name(row.text("trace")))
     told += [f"THE MODEL DOES NOT EXPLAIN {name} (fidelity below 95 %)" for name in sorted(poor)]
     return told
+
+
+DAGGER = "†"
+CROSSED = "†: bounds crossed"
+
+
+def note_once(notes, note):
+    if note not in notes:
+        notes.append(note)
+
+
+def worlds_of(rows):
+    """The worlds of these rows, from strict to optimistic."""
+    return [w for w in WORLDS if any(r.text("knowledge") == w for r in rows)]
 
 
 def world_column(row):

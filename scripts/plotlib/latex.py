@@ -16,6 +16,10 @@ DEFAULT = ["name", "avoided_pct[]", "coverage", "accuracy[]", "speedup_pct"]
 HEADS = {"name": "heuristic", "avoided[]": "exits avoided", "avoided_pct[]": "avoided, %",
          "accuracy[]": "accuracy", "new_exits[]": "new exits", "speedup_pct": "speed-up, %",
          "speedup_bound_pct": "bound, %", "f_base": "base faults"}
+# What looks like a number and is none: of a release 6.1 is not 6.10. Shown as it stands there.
+AS_TOLD = {"schema", "tool_version", "git_commit", "trace_sha256", "vm", "host_kernel",
+           "guest_kernel", "kvm", "roi", "warmup", "params", "plugin_sha256", "guest_time_scale",
+           "seed", "pace", "cpu_vcpu", "cpu_helper"}
 FRACTIONS = {"coverage", "accuracy_lo", "accuracy_hi", "lateness", "oracle_share", "accuracy[]"}
 
 
@@ -50,6 +54,8 @@ def cell(row, column, names, empties):
     if text == "":
         empties.setdefault(column, []).append(names[row.spec()])
         return "--"
+    if column in AS_TOLD:
+        return tex(text)
     try:
         value = row.number(column)
     except Problem:
@@ -70,13 +76,13 @@ def bounds_cell(row, column, empties):
         factor = 100 / base if base else None
     values = [row.number(c) for c in columns]
     wide = len(columns)
-    if None in values or factor is None:
-        lacking = [c for c, v in zip(columns, values) if v is None] or ["f_base"]
-        for c in lacking:
-            empties.setdefault(c, []).append(row.spec())
+    lacking = [c for c, v in zip(columns, values) if v is None]
+    for c in lacking or ["f_base"] * (factor is None):
+        empties.setdefault(c, []).append(row.spec())
+    if len(lacking) == wide or factor is None:
         return rf"\multicolumn{{{wide}}}{{c}}{{--}}"
     digits = places(column)
-    return " & ".join(number(v * factor, digits) for v in values)
+    return " & ".join("--" if v is None else number(v * factor, digits) for v in values)
 
 
 def head_of(column):

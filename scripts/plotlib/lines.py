@@ -8,6 +8,8 @@ from .source import COUNTS, HISTOGRAMS, HUGE, RESULTS, Missing, Problem, Row, pa
 
 SCALE = "guest_time_scale"
 MAX_LINES = 14
+# Points from the bounds of one line to those of the next.
+ASIDE = 3.0
 EVEN = "The parameter's values stand in equal distances"
 
 
@@ -41,22 +43,26 @@ class XAxis:
         self.order = order
         self.at = {v: (k if self.even else as_number(v)) for k, v in enumerate(order)}
 
-    def place(self, axes, value, i, of):
-        """Where the i-th of so many lines has this value: a bit aside, so that bounds of one
-        do not cover those of another."""
-        aside = 3.0 * (i - (of - 1) / 2) / axes.box[2]
+    def beside(self, axes, i, of):
+        """For gnuplot, where the bounds of the i-th of so many lines stand: a bit aside of its
+        marks, so that they do not cover those of another. Lines and marks stay where they are:
+        moved aside, a steep one would seem to cross others."""
+        aside = ASIDE * (i - (of - 1) / 2) / axes.box[2]
         low, high = axes.x
-        at = self.at[value]
-        return at * (high / low) ** aside if self.log else at + (high - low) * aside
+        return f"($1*{num((high / low) ** aside)})" if self.log else \
+            f"($1+({num((high - low) * aside)}))"
 
-    def set(self, axes, texts=True):
+    def set(self, axes, of=1, texts=True):
+        """With room at both ends for the bounds of so many lines."""
         places = list(self.at.values())
         low, high = min(places), max(places)
+        room = ASIDE * (of - 1) / 2 + 3
+        part = max(0.07, room / (axes.box[2] - 2 * room))
         if self.log:
-            pad = (high / low) ** 0.07
+            pad = (high / low) ** part
             low, high = low / pad, high * pad
         else:
-            pad = (high - low) * 0.07 or 0.5
+            pad = (high - low) * part or 0.5
             low, high = low - pad, high + pad
         axes.x, axes.logx = (low, high), self.log
         ticks, last = [], -1e9
@@ -110,8 +116,16 @@ def stand_in(row, name):
     return Row(row.where, dict(row.cells, params=rest))
 
 
-def series_of(rows, name, worlds):
-    """Lines as (label, {x: {world: row}}), in the order of the table."""
+def left_out(rows, chosen, name):
+    """Of what has no such parameter, a sentence."""
+    kept = set(map(id, chosen))
+    names = dict.fromkeys(r.text("heuristic") for r in rows if id(r) not in kept)
+    return [f"Left out, without {name}: {', '.join(names)}"] if names else []
+
+
+def series_of(part, name, worlds, notes):
+    """Lines as (label, {x: {world: row}}), in the order of the table, and their names."""
+    rows = part.rows
     out = {}
     for row in rows:
         value = value_of(row, name)
@@ -123,22 +137,38 @@ def series_of(rows, name, worlds):
             raise Problem(f"{row.where}: {row.spec()} of {row.text('trace')} stands in"
                           f" {of[world].where} already; leave one out")
         of[world] = row
+    names = compare.names([stand_in(r, name) for of in out.values() for worlds_of in of.values()
+                           for r in worlds_of.values()])
+    short = [names[spec] for spec, of in out.items() if len(of) < 2]
     out = {spec: of for spec, of in out.items() if len(of) > 1}
+    if not out:
+        raise Problem(f"{rows[0].where}: {part.title or rows[0].text('trace')} has one value of"
+                      f" {name}; choose others (--only)")
+    if short:
+        notes.append(f"Left out{' of ' + part.title if part.title else ''}, with one value of"
+                     f" {name}: {', '.join(short)}")
     if len(out) > MAX_LINES:
         raise Problem(f"{rows[0].where}: {len(out)} lines are too many for one pair of axes"
                       f" ({MAX_LINES} at most); choose some: --only=heuristic=NAME")
-    return out
+    return out, names
 
 
-def line_axes(canvas, title, labels, height):
-    """Axes with room for names at the right ends of the lines."""
+def line_axes(canvas, title, labels, height, y, least=42):
+    """Axes with room for names at the right ends of the lines; @y is what scale() says."""
     if title:
         for line in wrap(title, canvas.width - 6):
             canvas.text(3, canvas.room(LINE + 2) + LINE / 2, line)
     right = min(max([width_of(t) for t in labels] or [0]), canvas.width * 0.36) + 14
-    left = 42
-    return canvas.add(Axes(left, canvas.room(height + 4) + 2, canvas.width - left - right - 2,
+    left = left_of(y[2], least)
+    axes = canvas.add(Axes(left, canvas.room(height + 4) + 2, canvas.width - left - right - 2,
                            height))
+    axes.range("y", *y)
+    return axes
+
+
+def left_of(ticks, least=42):
+    """Where axes begin whose ticks and name both have room."""
+    return max([least, *(18 + width_of(text) for text, _ in ticks)])
 
 
 def draw_line(axes, points, i):
@@ -182,8 +212,7 @@ def sensitivity(tables, options):
     chosen = [r for r in rows if value_of(r, name) is not None]
     for k, part in enumerate(compare.panels(chosen)):
         sensitivity_panel(canvas, part, k, name, notes)
-    if left := list(dict.fromkeys(r.text("heuristic") for r in rows if r not in chosen)):
-        notes.append(f"Left out, without {name}: {', '.join(left)}")
+    notes += left_out(rows, chosen, name)
     caption = [f"Exits avoided against the parameter {name}, with strict and optimistic bounds",
                compare.provenance(chosen)] + notes + compare.cautions(chosen)
     canvas.finish(caption, options.caption)
@@ -196,31 +225,34 @@ def share(row, column):
 
 
 def sensitivity_panel(canvas, part, k, name, notes):
-    series = series_of(part.rows, name, False)
-    if not series:
-        raise Problem(f"{part.rows[0].where}: {part.title or part.rows[0].text('trace')} has one"
-                      f" value of {name}; choose others (--only)")
+    series, names = series_of(part, name, False, notes)
     rows = [of[""] for line in series.values() for of in line.values()]
-    names = compare.names([stand_in(r, name) for r in rows])
     labels = [names[s] for s in series]
-    axes = line_axes(canvas, part.title, labels, max(110, 11 * len(series)))
     x = XAxis(name, list(dict.fromkeys(v for line in series.values() for v in line)), rows)
     columns = ["avoided_lo", "avoided", "avoided_hi", "f_base"]
     shares = [s for r in rows for c in columns[:3] if (s := share(r, c)) is not None]
-    axes.range("y", *scale(shares or [0], 5))
-    x.set(axes)
+    axes = line_axes(canvas, part.title, labels, max(110, 11 * len(series)),
+                     scale(shares or [0], 5))
+    x.set(axes, len(series))
     ends = []
     for i, (spec, line) in enumerate(series.items()):
         points = [(value, line[value][""]) for value in x.order if value in line]
         for value, row in points:
             if empty := [c for c in columns if row.number(c) is None]:
-                notes.append(f"{names[spec]} at {value}: {', '.join(empty)} empty")
+                notes.append(f"{part.of(names[spec])} at {value}: {', '.join(empty)} empty")
+            elif not row.number("f_base"):
+                notes.append(f"{part.of(names[spec])} at {value}: no base fault")
+            if row.text("bounds") == "crossed" and row.number("f_base"):
+                top = max(share(row, c) for c in columns[:3])
+                canvas.text(*above(axes, x.at[value], top), compare.DAGGER, "center")
+                compare.note_once(notes, compare.CROSSED)
         data = canvas.data(f"sensitivity{k}_{i}", ["x", *columns, "value"],
                            [(spec if v == points[0][0] else "",
-                             num(x.place(axes, v, i, len(series))),
-                             *(r.text(c) for c in columns), quote_cell(v)) for v, r in points])
+                             num(x.at[v]), *(r.text(c) for c in columns), quote_cell(v))
+                            for v, r in points])
         colour = style(i)[0]
-        axes.plot(f"{data} using 1:(100*$2/$5):(0):(100*($4-$2)/$5) with {ENDS} lw 0.8"
+        beside = x.beside(axes, i, len(series))
+        axes.plot(f"{data} using {beside}:(100*$2/$5):(0):(100*($4-$2)/$5) with {ENDS} lw 0.8"
                   f" lc rgb '{colour}'")
         draw_line(axes, f"{data} using 1:(100*$3/$5)", i)
         last = [(v, s) for v, r in points if (s := share(r, "avoided")) is not None]
@@ -231,6 +263,12 @@ def sensitivity_panel(canvas, part, k, name, notes):
     y_name(canvas, axes, "avoided, % of base faults")
     if x.even and EVEN not in notes:
         notes.append(EVEN)
+
+
+def above(axes, x, y):
+    """Where the sign of a point stands."""
+    at, height = axes.at(x, y)
+    return at, height - LINE / 2 - 1
 
 
 def quote_cell(text):
@@ -251,11 +289,13 @@ def speedup(tables, options):
     canvas = Canvas("speedup", options.width, options.form)
     chosen = [r for r in rows if value_of(r, name) is not None]
     apart = ["knowledge"] + [SCALE] * (name == SCALE)
-    notes = []
+    notes = left_out(rows, chosen, name)
+    worlds = compare.worlds_of(chosen)
     for k, part in enumerate(compare.panels(chosen, apart, 3)):
-        SpeedupPanel(canvas, part, k, name, notes).draw()
-    several = len({r.text("knowledge") for r in chosen}) > 1
-    bars = "; bars: from the strict to the optimistic world" if several else ""
+        SpeedupPanel(canvas, part, k, name, notes, worlds).draw()
+    bars = f"; bars: from the {worlds[0]} to the {worlds[-1]} world" if len(worlds) > 1 else ""
+    if len(worlds) > 1 and "inferred" not in worlds:
+        bars += f"; line: {worlds[0]} world"
     caption = [f"Speed-up against {'the time scale of the guest' if name == SCALE else name};"
                " dashed: its bound, all base faults free" + bars,
                compare.provenance(chosen, compare.ALL_WORLDS)]
@@ -266,21 +306,18 @@ def speedup(tables, options):
 class SpeedupPanel:
     """Lines of speed-ups; above them, where it is far away, the bound on axes of its own."""
 
-    def __init__(self, canvas, part, k, name, notes):
+    def __init__(self, canvas, part, k, name, notes, worlds):
         self.canvas, self.part, self.k, self.name, self.notes = canvas, part, k, name, notes
-        self.series = series_of(part.rows, name, True)
-        if not self.series:
-            raise Problem(f"{part.rows[0].where}: {part.title or part.rows[0].text('trace')} has"
-                          f" one value of {name}; choose others (--only)")
+        self.worlds = worlds
+        self.series, self.names = series_of(part, name, True, notes)
         self.rows = [r for line in self.series.values() for of in line.values()
                      for r in of.values()]
         self.x = XAxis(name, list(dict.fromkeys(v for of in self.series.values() for v in of)),
                        self.rows)
-        self.names = compare.names([stand_in(r, name) for r in self.rows])
 
     def main_row(self, of):
         """The world that the line goes through."""
-        return of.get("inferred") or next(iter(of.values()))
+        return of.get("inferred") or next(of[w] for w in self.worlds if w in of)
 
     def bounds(self):
         """The bound by value: the same for all heuristics, or the largest."""
@@ -300,18 +337,18 @@ class SpeedupPanel:
         bounds = self.bounds()
         most = max([r.number("speedup_bound_pct") for r in bounds.values()], default=0)
         near = not bounds or most <= 3 * max([*values, 0])
+        lower = scale(values + ([most] if near else []), 5)
+        left = left_of(lower[2] if near else lower[2] + scale([0, most], 3)[2])
         labels = [self.names[s] for s in self.series] + ["bound"]
         if not near:
-            upper = line_axes(canvas, part.title, labels, 60)
-            upper.range("y", *scale([0, most], 3))
-            self.x.set(upper, texts=False)
+            upper = line_axes(canvas, part.title, labels, 60, scale([0, most], 3), left)
+            self.x.set(upper, len(self.series), texts=False)
             self.plot_bound(upper, bounds)
             y_name(canvas, upper, "bound, %")
             canvas.room(LINE)
-        axes = line_axes(canvas, part.title if near else "", labels,
-                         max(110, 11 * len(labels)))
-        axes.range("y", *scale(values + ([most] if near else []), 5))
-        self.x.set(axes)
+        axes = line_axes(canvas, part.title if near else "", labels, max(110, 11 * len(labels)),
+                         lower, left)
+        self.x.set(axes, len(self.series))
         ends = [self.plot_line(axes, i, spec, line)
                 for i, (spec, line) in enumerate(self.series.items())]
         if near:
@@ -330,18 +367,23 @@ class SpeedupPanel:
         for value in (v for v in self.x.order if v in line):
             of = line[value]
             main = self.main_row(of)
+            who = f"{self.part.of(names[spec])} at {value}"
             if main.number("speedup_pct") is None:
-                self.notes.append(f"{names[spec]} at {value}: speedup_pct empty")
-            ends = [of[w].text("speedup_pct") if w in of else main.text("speedup_pct")
-                    for w in ("strict", "optimistic")]
-            place = self.x.place(axes, value, i, len(self.series))
-            rows.append((spec if not rows else "", num(place), ends[0],
+                self.notes.append(f"{who}: speedup_pct empty")
+            if lacking := [w for w in self.worlds if w not in of]:
+                compare.note_once(self.notes, f"{who}: no row of the {' and '.join(lacking)} world,"
+                                  " so no bar")
+            # Without all worlds there is no bar.
+            ends = [(main if lacking else of[w]).text("speedup_pct")
+                    for w in (self.worlds[0], self.worlds[-1])]
+            rows.append((spec if not rows else "", num(self.x.at[value]), ends[0],
                          main.text("speedup_pct"), ends[1], quote_cell(value)))
         data = self.canvas.data(f"speedup{self.k}_{i}",
                                 ["x", "strict", "speedup_pct", "optimistic", "value"], rows)
         colour = style(i)[0]
         if any(r[2] != r[3] or r[4] != r[3] for r in rows):
-            axes.plot(f"{data} using 1:2:(0):($4-$2) with {ENDS} lw 0.8"
+            beside = self.x.beside(axes, i, len(self.series))
+            axes.plot(f"{data} using {beside}:2:(0):($4-$2) with {ENDS} lw 0.8"
                       f" lc rgb '{colour}'")
         draw_line(axes, f"{data} using 1:3", i)
         last = [r for r in rows if r[3] != ""]
@@ -391,21 +433,21 @@ def latency_panel(canvas, part, k, notes):
     if len(series) > MAX_LINES:
         raise Problem(f"{part.rows[0].where}: {len(series)} lines are too many for one pair of axes"
                       f" ({MAX_LINES} at most); choose some: --only=heuristic=NAME")
-    axes = line_axes(canvas, part.title, [names[s] for s in series], max(110, 11 * len(series)))
+    axes = line_axes(canvas, part.title, [names[s] for s in series], max(110, 11 * len(series)),
+                     scale([r.number(c) or 0 for r in part.rows for c in COUNTS], 5))
     x = XAxis("latency", list(dict.fromkeys(r.text("from_ns") for r in part.rows)), [])
-    axes.range("y", *scale([r.number(c) or 0 for r in part.rows for c in COUNTS], 5))
-    x.set(axes)
+    x.set(axes, len(series))
     ends = []
     for i, (spec, line) in enumerate(series.items()):
         points = [(v, line[v]) for v in x.order if v in line]
         for value, row in points:
             if empty := [c for c in COUNTS if row.number(c) is None]:
-                notes.append(f"{names[spec]} at {value} ns: {', '.join(empty)} empty")
+                notes.append(f"{part.of(names[spec])} at {value} ns: {', '.join(empty)} empty")
         data = canvas.data(f"latency{k}_{i}", ["x", *COUNTS, "from_ns"],
                            [(spec if v == points[0][0] else "",
-                             num(x.place(axes, v, i, len(series))), *(r.text(c) for c in COUNTS), v)
-                            for v, r in points])
-        axes.plot(f"{data} using 1:2:(0):($4-$2) with {ENDS} lw 0.8 lc rgb '{style(i)[0]}'")
+                             num(x.at[v]), *(r.text(c) for c in COUNTS), v) for v, r in points])
+        beside = x.beside(axes, i, len(series))
+        axes.plot(f"{data} using {beside}:2:(0):($4-$2) with {ENDS} lw 0.8 lc rgb '{style(i)[0]}'")
         draw_line(axes, f"{data} using 1:3", i)
         last = [(v, n) for v, r in points if (n := r.number("count_inferred")) is not None]
         if last:

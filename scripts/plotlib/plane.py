@@ -87,17 +87,18 @@ def plane(tables, options):
     rows = rows_of(tables, RESULTS, *COLUMNS)
     notes, drawn = [], []
     names = compare.names(rows)
+    whose = {id(r): part for part in compare.panels(rows, most=len(rows), specs=len(rows))
+             for r in part.rows}
     for row in rows:
         empty = [c for c in COLUMNS if row.number(c) is None]
         if row.text("heuristic") == "oracle":
             note = "The oracle, a bound, is left out"
         elif empty:
-            note = f"{names[row.spec()]}: {', '.join(empty)} empty"
+            note = f"{whose[id(row)].of(names[row.spec()])}: {', '.join(empty)} empty"
         else:
             drawn.append(row)
             continue
-        if note not in notes:
-            notes.append(note)
+        compare.note_once(notes, note)
     if not drawn:
         raise Missing("no row with coverage and accuracy, but of the oracle")
     names = compare.names(drawn)

@@ -103,7 +103,7 @@ def check_cells(row):
     if (row.number("guest_time_scale") or 0) <= 0:
         raise Problem(f"{row.where}: guest_time_scale is {shown(row.text('guest_time_scale'))};"
                       " expected a number above 0")
-    if "f_base" in row.cells and (row.number("f_base") or 0) < 0:
+    if "f_base" in row.cells and (base := row.number("f_base") or 0) != int(abs(base)):
         raise Problem(f"{row.where}: f_base is {shown(row.text('f_base'))}; expected a count")
     check_bounds(row)
 

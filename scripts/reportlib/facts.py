@@ -4,6 +4,7 @@
 import csv
 import io
 import json
+import math
 import os
 
 from plotlib.source import HISTOGRAMS, INTERVALS, RESULTS, kind_of
@@ -16,6 +17,12 @@ MOST_ROWS = 1000
 # Of these one page has one value.
 ONE = [c for c in table.SAME + table.TRACE if c != table.SCALE]
 MAX_BYTES = 1 << 28
+# What all tables of one run say alike, those that have it.
+TOLD = ["schema", "tool_version", "git_commit", "trace_sha256", "vm", "kvm", "baseline", "roi",
+        "warmup", "plugin_sha256", "knowledge", "legality", "clock", "helpers", "costs", "rules"]
+# Of the intervals, what adds up to the row.
+SUMS = ["exits_total", "exits_pf", "f_base", "avoided_direct", "avoided_side", "remaining",
+        "new_exits_hi", "helper_exits"]
 
 
 class Tables:
@@ -44,6 +51,22 @@ def text_of(path):
     if os.path.isfile(path) and os.path.getsize(path) > MAX_BYTES:
         raise Problem(f"{path}: more than {MAX_BYTES >> 20} MiB; expected the table of one run")
     return table.read_text(path)
+
+
+# Columns whose cells are no numbers; those of all others are, or empty.
+TEXTS = {*TOLD, "trace", "trace_complete", "host_kernel", "guest_kernel", "heuristic", "params",
+         "plugin", "time_source", "seed", "bounds", "quantity"}
+# A page without these says nothing; what else is needed, its readers ask for.
+FILLED = ["vcpus", table.SCALE]
+
+
+def check_numbers(rows):
+    for row in rows:
+        for column, text in row.cells.items():
+            if column in TEXTS or (text == "" and column not in FILLED):
+                continue
+            if not math.isfinite(row[column] if text else math.nan):
+                raise Problem(f"{row.where}: {column} is {table.shown(text)}; expected a number")
 
 
 class Row:
@@ -116,7 +139,13 @@ def read_results(path, text):
     for i, key in enumerate(keys):
         if key in keys[:i]:
             raise Problem(f"{rows[i].where}: {key[0]} at guest time x {key[2]:g} stands there twice")
-    return [Row(row.text, row.where) for row in rows], "no" not in complete
+    made = [Row(row.text, row.where) for row in rows]
+    check_numbers(made)
+    return made, "no" not in complete
+
+
+class Number(str):
+    """A number of JSON, as it is written there."""
 
 
 def no_constant(text):
@@ -126,7 +155,7 @@ def no_constant(text):
 def read_json(path):
     """The objects, numbers as their text."""
     try:
-        found = json.loads(text_of(path), parse_int=str, parse_float=str,
+        found = json.loads(text_of(path), parse_int=Number, parse_float=Number,
                            parse_constant=no_constant)
     except (ValueError, RecursionError) as e:
         raise Problem(f"{path}: {e}; expected what spht-replay --json writes") from None
@@ -146,8 +175,10 @@ def as_csv(path, objects):
         cells = [row.get(c) for c in columns]
         if any(isinstance(c, (list, dict, bool)) for c in cells):
             raise Problem(f"{path}: a member is no text and no number; make it again")
-        # Numbers of JSON have a point where those of the table need none.
-        writer.writerow("" if c is None else c.removesuffix(".0") for c in cells)
+        # Numbers of JSON have a point where those of the table need none; a release 6.1.0 is
+        # none of them.
+        writer.writerow("" if c is None else c.removesuffix(".0") if isinstance(c, Number) else c
+                        for c in cells)
     return out.getvalue()
 
 
@@ -187,6 +218,16 @@ def member(thing, *names):
     return thing
 
 
+def close(parts, column, row, whole, what):
+    """Problem if the parts' column does not add up to the row's."""
+    if row[whole] is None:
+        return
+    total = sum(p[column] or 0 for p in parts)
+    if not near(total, row[whole]):
+        raise Problem(f"{parts[0].where}: {column} of {what} adds up to {total:.9g}, but {whole} is"
+                      f" {row[whole]:.9g} in {row.where}; give those of one run")
+
+
 class Run:
     """All that is known of one run."""
 
@@ -207,6 +248,7 @@ class Run:
         self.told = told or {}
         self.slices = self.read_more(tables, INTERVALS)
         self.bins = self.read_more(tables, HISTOGRAMS)
+        self.add_up()
         self.choose()
 
     def read_more(self, tables, kind):
@@ -225,13 +267,31 @@ class Run:
                 rows.append(Row(dict(zip(header, cells)), f"{path}:{lines.line_num}"))
         except csv.Error as e:
             raise Problem(f"{path}:{lines.line_num}: {e}") from None
-        known = {(r.text("trace"), r.spec(), r.scale()) for r in self.rows}
+        check_numbers(rows)
+        known = {(r.spec(), r.scale()): r for r in self.rows}
         for row in rows:
-            if row.text("schema") != self.rows[0].text("schema") \
-                    or (row.text("trace"), row.spec(), row[table.SCALE]) not in known:
+            whole = known.get((row.spec(), row[table.SCALE]))
+            if whole is None or row.text("trace") != whole.text("trace"):
                 raise Problem(f"{row.where}: {row.spec()} of {row.text('trace')} is not in the"
                               " table of results; give those of one run")
+            for column in TOLD:
+                if column in row.cells and row.text(column) != whole.text(column):
+                    raise Problem(f"{row.where}: {column} is {table.shown(row.text(column))}, but"
+                                  f" {table.shown(whole.text(column))} in {whole.where}; give those"
+                                  " of one run")
         return rows
+
+    def add_up(self):
+        """Intervals and bins have the sums that the results have, each in its row's world."""
+        for row in self.rows:
+            mine = [s for s in self.slices if s.spec() == row.spec() and s.scale() == row.scale()]
+            for column in SUMS if mine else []:
+                close(mine, column, row, column, "the intervals")
+            count = f"count_{row.text('knowledge')}"
+            uses = [b for b in self.bins if b.text("quantity") == "slack"
+                    and b.spec() == row.spec() and b.scale() == row.scale()]
+            if uses and any(b[count] is not None for b in uses):
+                close(uses, count, row, "used_timely", "the bins of slack")
 
     def choose(self):
         """The rows that the page is about: those at guest time x 1, if there are any."""

@@ -23,9 +23,9 @@ WORDS = [
      " cannot be seen in a recording, so there is no single figure."),
     ("lateness", "lateness", "Of the faults that the helper had foreseen, the part that came before"
      " it was done."),
-    ("speedup_pct", "speed-up", "How much less virtual time the vCPUs take with the helper. Its"
-     " bound is what would be gained if all base faults were free: often little, whatever the"
-     " heuristic."),
+    ("speedup_pct", "speed-up", "Virtual time of the vCPUs without the helper over that with it,"
+     " less 1; below 0 the helper loses. Its bound is what would be gained if all base faults were"
+     " free: often little, whatever the heuristic."),
     ("new_exits", "new exits", "Exits that the recording does not have: a spared fault does not"
      " bring the neighbours that KVM would have built with it. Proven..possible; the touch rate of"
      " the cost profile says how many are charged."),

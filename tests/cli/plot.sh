@@ -127,6 +127,19 @@ has "  that the caption names" caption 'x n=2: avoided_lo, avoided, avoided_hi e
 check "  one bar is missing" test "$(grep -c "polygon fill = 'rgb(230, 159,   0)'" fig.svg)" -eq 4
 drawn "no base fault at all is no division by 0" avoided zero.csv
 has "  it is a dash" texts '^–$'
+has "  and told" caption 'x: no base fault\.'
+lacks "  no oracle is told where none is drawn" caption 'oracle'
+{
+	echo "a x:n=1 1 0 0 0 0"
+	echo "a x:n=2 1 0 0 0 0"
+	for n in 1 2; do echo "b x:n=$n 1 1000 1 2 3 coverage=0.1 accuracy_lo=0.2 accuracy_hi=0.3"; done
+} | rows half.csv
+drawn "of two recordings one without base faults" avoided half.csv
+has "  is told by its name" caption 'x n=1, a: no base fault'
+drawn "  in the plane" plane half.csv
+has "  it is told which one is not there" caption 'x n=1, a: coverage, accuracy_lo, accuracy_hi empty'
+drawn "  in the sensitivity" sensitivity half.csv
+has "  it is told, too" caption 'x, a at 1: no base fault'
 
 rows panels.csv <<'END'
 a x 1 1000 50 100 200
@@ -187,6 +200,11 @@ has "  a class that is empty is no 0" texts '^empty$'
 has "  and named" caption 'retry: pf_retry empty'
 has "  counts stand beside the bars" texts '^1,000$'
 has "  and shares" texts '^35.00$'
+lacks "  all that is filled can be avoided" caption 'before the guest paged'
+awk -F, -v OFS=, 'NR == 1 { for (i = 1; i <= NF; i++) at[$i] = i } NR > 1 { $at["pf_huge_nopaging"] = 3 } 1' \
+	classes.csv >early.csv
+drawn "exits from before the guest paged are drawn" classes early.csv
+has "  it is told that they cannot be avoided" caption 'but for huge ones from before the guest paged'
 
 # bins SPEC...: a table of histograms, one made up for each.
 provenance=$(row_columns | sed 's/,seed,.*/,seed/')
@@ -238,6 +256,21 @@ data "  the bound is drawn" bound0 <<'END'
 END
 has "  and named" texts '^bound$'
 has "  the worlds are told" caption 'worlds: strict, inferred, optimistic'
+block speedup0_0 | cut -d' ' -f1 >got
+printf '%s\n' 0.1 1 10 >want
+same "  lines and marks stand at the values" want got
+grep -E '^schema|,(strict|inferred),' speedup.csv >two-worlds.csv
+drawn "speed-ups of two worlds are drawn" speedup two-worlds.csv
+has "  it is told which bars there are" caption 'bars: from the strict to the inferred world'
+grep -E '^schema|,(strict|optimistic),' speedup.csv >ends.csv
+drawn "without the inferred world" speedup ends.csv
+has "  the world of the line is told" caption 'optimistic world; line: strict world'
+grep -vE ',x,,.*,optimistic,.*,10,scaled,' speedup.csv >lacking.csv
+drawn "with one row less" speedup lacking.csv
+has "  it is told where a bar lacks" caption 'x at 10: no row of the optimistic world, so no bar'
+block speedup0_0 | sed -n 's/.*1\.5 \(.*\) "10"$/\1/p' >got
+echo 1.5 >want
+same "  and none is drawn" want got
 grep -E '^schema|,inferred,' speedup.csv >one-world.csv
 drawn "speed-ups of one world are drawn" speedup one-world.csv
 has "  and that there are no bounds is told" caption 'inferred world alone, so no bounds'
@@ -258,6 +291,32 @@ has "  values are ticks" texts '^16$'
 cp fig.svg with.svg
 check "  the only one that varies need not be named" plot sensitivity sweep.csv -o fig.svg
 same "  it is the same figure" with.svg fig.svg
+{
+	for n in 1 2 4 16; do
+		echo "a x:n=$n 1 1000 30 $n 20"
+	done
+	echo "a y:n=7 1 1000 1 2 3"
+	echo "a z 1 1000 1 2 3"
+} | rows one.csv
+drawn "a configuration with one value" sensitivity --param=n one.csv
+has "  is left out and named" caption 'Left out, with one value of n: y\.'
+has "  as is one without the parameter" caption 'Left out, without n: z\.'
+check "  crossed bounds have their daggers" test "$(grep -c '^†$' texts)" -eq 4
+has "  and the caption tells what they are" caption '†: bounds crossed'
+for i in 01 02 03 04 05 06 07 08 09 10 11 12 13 14; do
+	for n in 1 16; do echo "a h$i:n=$n 1 100000 1 2 30000"; done
+done | rows fourteen.csv
+drawn "fourteen lines are drawn" sensitivity fourteen.csv
+# Each bar is within the axes, which gnuplot would cut it off at.
+python3 - <<'END' >got
+import re
+text = open("fig.gp").read()
+low, high = map(float, re.search(r"set logscale x\nset xrange \[(\S+):(\S+)\]", text).groups())
+factors = [float(f) for f in re.findall(r"using \(\$1\*(\S+?)\):", text)]
+print(len(factors), len(set(factors)), all(low < f and 16 * f < high for f in factors))
+END
+echo "14 14 True" >want
+same "  the bars stand side by side, none of them cut off" want got
 refused "a parameter that does not vary" 'param=m: expected a parameter with several.*there is n$' \
 	sensitivity --param=m sweep.csv
 
@@ -285,6 +344,35 @@ has "  that the table does not tell the baseline is told" caption "prefetch not 
 sed 's/^3,/4,/; s/,x,n=1,,,inferred/,x,n=1,,,inferred/' some.csv >whose.csv
 drawn "with the table of the run" time intervals.csv whose.csv
 has "  clock and baseline are told" caption "virtual clock.*prefetch window 8"
+echo "a x:n=1 1 150 1 2 3 avoided_direct=100 avoided_side=5 new_exits_hi=4 helper_exits=2" | rows run.csv
+echo "a x:n=1 1 150 1 2 3 avoided_direct=90 avoided_side=5 new_exits_hi=4 helper_exits=2 baseline=16" |
+	rows otherrun.csv
+sed -i 's/^3,/4,/' run.csv otherrun.csv
+grep -E '^schema|,inferred,' intervals.csv >inferred.csv
+for tables in "run.csv otherrun.csv" "otherrun.csv run.csv"; do
+	# shellcheck disable=SC2086
+	drawn "with the tables of two runs" time inferred.csv $tables
+	has "  the one that the intervals are of is told" caption "prefetch window 8\."
+done
+refused "intervals with the table of another run" \
+	'inferred.csv:2: the intervals of x:n=1 do not add up to what otherrun.csv:2 has' time inferred.csv otherrun.csv
+awk -F, -v OFS=, 'NR == 1 { for (i = 1; i <= NF; i++) at[$i] = i } NR > 1 { $at["kvm"] = "5.4" } 1' run.csv >kvm.csv
+refused "intervals of one of two runs" 'may be of run.csv:2 or of kvm.csv:2, which differ in kvm' \
+	time inferred.csv run.csv kvm.csv
+awk -F, -v OFS=, '$10 != 2 { print } END { $9 = 3; $10 = 7; $11 = 9; print }' inferred.csv >gap.csv
+drawn "intervals with a gap" time gap.csv
+data "  are not joined" time0 <<'END'
+4 5 100 50 50 0
+5 6 100 50 50 0
+
+7 9 100 50 50 0
+9 11 100 50 50 0
+END
+has "  and the gap is told" caption 'x: no intervals from 5 to 7 s'
+grep -vE ',optimistic,' intervals.csv >lower.csv
+drawn "over time, without the optimistic world" time lower.csv
+lacks "  there is no band" caption 'band'
+lacks "  nor data of one" fig.gp 'band0'
 
 # ---- Tables
 
@@ -307,6 +395,11 @@ oracle & 1\,000 & 500 & 300 & 600 & 50.00 & 30.00 & 60.00 & 0.500 \\
 \end{tabular}
 END
 same "  it is the expected one" want t.tex
+rows release.csv <<'END'
+a x 0.333 1000 1 2 3 kvm=6.1 warmup=2.5
+END
+check "a table with releases is made" plot table release.csv --columns=kvm,guest_time_scale,warmup,f_base -o r.tex
+has "  they are no numbers that could be rounded" r.tex '^6\.1 & 0\.333 & 2\.5 & 1\\,000 '
 refused "a column that is not there" 'the table has no column nosuch' table some.csv --columns=name,nosuch
 usage "a column twice" 'one stands there twice' table some.csv --columns=name,name
 
@@ -427,6 +520,16 @@ for value in nan 1e300 0x10 ' 1' 1_0 x; do
 	altered bad.csv avoided "$value"
 	refused "the number '$value'" "bad.csv:3: avoided is '$value'; expected a number" avoided bad.csv
 done
+for value in -1 0.5 1e-300; do
+	altered bad.csv f_base "$value"
+	refused "the count '$value' of base faults" "bad.csv:3: f_base is '$value'; expected a count" avoided bad.csv
+done
+rows wide.csv <<'END'
+a x 1 1 -900000000000000 -900000000000000 -900000000000000
+END
+refused "a number that leaves no room for its bar" '−90000000000000000\.00.*too wide .*--width=page' avoided wide.csv
+awk -F, -v OFS=, 'NR == 2 { $11 = $10 + 1e-300 } 1' inferred.csv >bad.csv
+refused "an interval without a length" 'bad.csv:2: from_s is 0 and to_s .*; expected an interval' time bad.csv
 altered bad.csv bounds crossed
 refused "a row whose bounds are said to be crossed" "bounds is 'crossed', but the three results are ordered" \
 	avoided bad.csv
@@ -441,6 +544,16 @@ refused "one result twice" 'some.csv:2: the result of a.spht with x:n=1 stands i
 altered bad.csv clock real
 drawn "rows of another clock" avoided bad.csv
 has "  are a panel of their own" texts '^real clock$'
+# A run of the real clock has columns of its own, and no bounds.
+awk -F, -v OFS=, 'NR == 1 { for (i = 1; i <= NF; i++) at[$i] = i; print $0, "repetition,pace,disturbed" }
+	NR == 2 || NR == 3 { $at["clock"] = "real"; $at["avoided_lo"] = $at["avoided_hi"] = $at["bounds"] = ""
+		print $0, 1, NR == 2 ? "max" : "recorded", NR == 2 ? "yes" : "no" }' some.csv >real.csv
+drawn "runs of the real clock with two paces" avoided real.csv
+has "  are two panels" texts '^pace recorded$'
+has "  it is told that one was disturbed" caption '1 of 2 measured runs were disturbed'
+check "  and a table of one" plot table real.csv --only=pace=max --columns=name,avoided[] -o real.tex
+has "  has the result without its bounds" real.tex '^x & 100 & -- & -- '
+has "  and tells the pace" real.tex '^% .*real clock, .*, pace max;'
 refused "a figure without its table" 'needs a table of spht-replay --histograms' slack some.csv
 refused "--only that leaves nothing" 'only=trace=z: no row is left' avoided some.csv --only=trace=z
 refused "--only of no column" 'only=nosuch: no table has that column' avoided some.csv --only=nosuch=1

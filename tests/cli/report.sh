@@ -79,6 +79,7 @@ check "results can be made" "$SPHT_REPLAY" --heuristic=window:size=16 --heuristi
 made "a page is made of all tables" --from=result.csv --from=result.json --from=intervals.csv \
 	--from=histograms.csv
 made "a page is made of the JSON alone" --from=result.json
+has "  releases are told in full" page.html "spht-replay $(sed -n '2s/[^,]*,\([^,]*\),.*/\1/p' result.csv), commit"
 made "a page is made of the CSV alone" --from=result.csv
 has "  it says what the CSV lacks" page.html 'counts behind these are in the table of --json'
 
@@ -97,6 +98,14 @@ changed exits_pf 999999
 refused 1 "a recording with two sets of facts" 'must have the same' --no-figures --from=bad.csv
 changed exits_pf 999999 9
 refused 1 "a sum of classes that does not close" 'nine classes add up to' --no-figures --from=bad.csv
+for cell in vcpus: coverage:x lateness:nan fidelity_pct:1e400 pf_mmio:x unknown_start:x; do
+	changed "${cell%:*}" "${cell#*:}" 9
+	refused 1 "a table whose ${cell%:*} is '${cell#*:}'" "bad\.csv:2: ${cell%:*} is .*expected a number" \
+		--no-figures --from=bad.csv
+done
+awk -F, -v OFS=, 'NR == 1 { for (i = 1; i <= NF; i++) at[$i] = i } NR == 2 { $at["to_s"] = "x" } 1' intervals.csv >bad.csv
+refused 1 "intervals with an end that is no number" "bad\.csv:2: to_s is 'x'; expected a number" --no-figures \
+	--from=result.csv --from=bad.csv
 changed rules lifetime
 refused 1 "a table of a part of the model" 'rules is' --no-figures --from=bad.csv
 changed trace other.spht
@@ -116,7 +125,19 @@ refused 1 "checks that do not make up the fidelity" "fidelity_pct is .* the JSON
 	--from=result.csv --from=bad.json
 awk -F, -v OFS=, 'NR == 1 { for (i = 1; i <= NF; i++) at[$i] = i } NR > 1 { $at["f_base"] += 1 } 1' \
 	intervals.csv >bad.csv
+awk -F, -v OFS=, 'NR == 1 { for (i = 1; i <= NF; i++) at[$i] = i } NR > 1 { $at["avoided_side"] += 1 } 1' \
+	intervals.csv >side.csv
+refused 1 "intervals with other books" 'avoided_side of the intervals adds up to' --no-figures \
+	--from=result.csv --from=side.csv
+awk -F, -v OFS=, 'NR == 1 { for (i = 1; i <= NF; i++) at[$i] = i }
+	NR > 1 && $at["quantity"] == "slack" { $at["count_inferred"] += 1 } 1' histograms.csv >bins.csv
 refused 1 "intervals of another run" 'intervals adds up to' --no-figures --from=result.csv --from=bad.csv
+refused 1 "bins of another run" 'bins of slack adds up to' --no-figures --from=result.csv --from=bins.csv
+check "another world can be run" "$SPHT_REPLAY" --heuristic=window:size=16 --heuristic=stride \
+	--heuristic=oracle --guest-time-scale=0.333,1 --interval=1 --knowledge=strict --quiet \
+	--csv=other.csv --intervals=strict.csv plain.spht
+refused 1 "intervals of another world" "knowledge is 'strict', but 'inferred' in" --no-figures \
+	--from=result.csv --from=strict.csv
 refused 1 "two tables of a kind" 'both are tables of one kind' --no-figures --from=result.csv --from=result.csv
 echo '[[]]' >bad.json
 refused 1 "a JSON that is none of a run" 'expected an array of objects' --no-figures --from=bad.json
