@@ -189,4 +189,28 @@ else
 	skip "a file system that is read-only" "only root may mount one"
 fi
 
+# Scripts: what standard output does not take is told in one line, whoever buffers.
+python=$(python3 -c 'import sys; print(sys.executable)')
+# told SCRIPT SHELL-WORDS CAUSE: with a stdout that is redirected so it ends with status 1.
+told()
+{
+	status 1 "scripts/$1 $2 fails" sh -c 'python=$1 && shift && exec "$python" "$@" '"$2" - "$python" \
+		"$TOP/scripts/$1"
+	cp err message
+	has "... it says why" message "^$1: standard output: $3\$"
+	check "... in one line" test "$(wc -l <message)" = 1
+}
+for script in plot report sweep tables artifact results; do
+	told $script '--help >/dev/full' 'No space left on device'
+	told $script '--help >&-' 'Bad file descriptor'
+done
+told tables 'fidelity ok.spht >/dev/full' 'No space left on device'
+told report '--no-figures -o page.html ok.spht >/dev/full' 'No space left on device'
+check "... and the page that it wrote is whole" sh -c 'tail -n 1 page.html | grep -q "</html>"'
+status 1 "a page whose name nobody can be told of is a failure" sh -c '
+	exec "$1" "$2/scripts/report" --no-figures -o closed.html ok.spht <&- >&- 2>&-' - "$python" "$TOP"
+same "... with all standard streams closed it is the same page" page.html closed.html
+check "scripts/tables ends when its reader has seen enough, and says nothing" sh -c '
+	said=$( ("$1" "$2/scripts/tables" fidelity ok.spht | head -n 1 >/dev/null) 2>&1); [ -z "$said" ]' - "$python" "$TOP"
+
 finish
