@@ -107,6 +107,27 @@ same "  the other those before" want got
 for part in late early; do
 	check "  the $part one is sound" "$TOP/tests/tools/timeline.py" $part.json
 done
+# sums FILE...: how often each thing was noted, and how many requests there were, in all of them.
+cat >sums.py <<'END'
+import collections, json, sys
+total = collections.Counter()
+for name in sys.argv[1:]:
+    for e in json.load(open(name))["traceEvents"]:
+        if e["ph"] == "i":
+            total[e["name"]] += e["args"]["n"]
+        elif e["ph"] == "X":
+            total["requests"] += e.get("args", {}).get("requests", 0)
+for name, n in sorted(total.items()):
+    print(name, n)
+END
+for part in whole:.. late:"$middle.." early:"..$middle"; do
+	check "the ${part%%:*} timeline of a short queue" "$SPHT_REPLAY" --heuristic=hybrid --helpers=2 \
+		--costs=batch.json --timeline="${part%%:*}.json" --timeline-window="${part#*:}" --quiet "$last.spht"
+done
+python3 sums.py whole.json >want
+python3 sums.py early.json late.json >got
+same "  what is noted, and what is asked for, is noted in one of both parts" want got
+[ "$last" = 2vcpu ] || has "  that the queue is full, too" want '^queue full [0-9]{2,}$'
 sample=$TOP/traces/samples/kbuild-w8-1vcpu.spht
 if [ ! -e "$sample" ] || [ -n "$SPHT_SANITIZED" ]; then
 	skip "a timeline is cut" "traces/samples has none, or a sanitizer is slow"
