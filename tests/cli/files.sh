@@ -78,6 +78,15 @@ refused 1 "... of spht-replay as well" 'cannot' 'exec spht-replay --heuristic=no
 [ -z "$record" ] || refused 1 "... and of spht-record" 'stdin.*cannot' \
 	'exec spht-record --import=- -o out.spht <&-'
 
+# A message that nobody can be told must not go into an output, whose number would be stderr's.
+check "mktrace builds a recording with losses" "$SPHT_MKTRACE" -o loss.spht "$TOP/tests/data/edge-loss-gap.txt"
+check "it replays" spht-replay --quiet --heuristic=none --csv=loss.csv loss.spht
+has "... with a word on stderr" err 'THE RECORDING LOST EVENTS'
+check "it does with stderr closed as well" sh -c \
+	'exec spht-replay --quiet --heuristic=none --csv=out.csv loss.spht 2>&-'
+same "... to the same table" loss.csv out.csv
+rm -f out.*
+
 # A reader that has seen enough.
 for command in 'spht-trace dump ok.spht' 'spht-replay --heuristic=none --explain ok.spht'; do
 	check "'$command | head -n 1' ends, and says nothing" sh -c '
