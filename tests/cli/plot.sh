@@ -457,11 +457,15 @@ status 1 "a full disk is told" plot avoided some.csv -o /dev/full
 has "  it says so" "$T/err" 'No space left'
 check "  and a failure leaves no figure" sh -c \
 	'cp first.svg keep.svg; ! "$TOP/scripts/plot" avoided cut.csv -o keep.svg 2>/dev/null; cmp first.svg keep.svg'
-echo old >behind.svg
-ln -s behind.svg link.svg
+echo old >behind.tex
+ln -s behind.tex link.tex
+check "a table is larger than the next test's disk" sh -c '[ "$("$1" table some.csv | wc -c)" -gt 600 ]' - "$TOP/scripts/plot"
 status 1 "a disk that fills up is told" sh -c 'ulimit -f 1; shift; exec "$@"' - - \
-	"$TOP/scripts/plot" avoided some.csv -o link.svg
-check "  what is behind a link stays as it was" test "$(cat behind.svg)" = old
+	"$TOP/scripts/plot" table some.csv -o link.tex
+has "  it says so" "$T/err" '^plot: link\.tex: File too large$'
+check "  what is behind a link stays as it was" test "$(cat behind.tex)" = old
+check "  and nothing is left beside it" test "$(ls -d behind.tex*)" = behind.tex
+ln -s behind.svg link.svg
 check "a figure goes through a link" plot avoided some.csv -o link.svg
 same "  to what is behind it" first.svg behind.svg
 check "  which stays one" test -L link.svg
