@@ -7,10 +7,12 @@
 
 /*
  * An output that appears whole or not at all: written beside its name, as NAME.XXXXXXXX.part, and
- * renamed; devices and pipes are written as they are, "-" is stdout.
+ * renamed; where the name is a link, beside what that leads to.  Devices, pipes and what a link of
+ * /proc such as /dev/stdout leads to are written as they are, "-" is stdout.
  */
 struct spht_output {
 	const char *path; /* borrowed */
+	char *target; /* NULL: @path is no link, or is written through */
 	char *temp;
 	FILE *f; /* NULL: not open */
 	int failed; /* errno of the first write that failed; 0: none */

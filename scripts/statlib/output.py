@@ -3,7 +3,6 @@
 
 import csv
 import io
-import os
 import sys
 
 import wholefile
@@ -18,7 +17,7 @@ def write(path, text):
     except BrokenPipeError:
         raise
     except OSError as e:
-        raise Problem(f"{path}: {e.strerror}") from None
+        raise Problem(f"{path or 'standard output'}: {e.strerror}") from None
 
 
 def as_csv(rows):
@@ -33,12 +32,11 @@ def as_csv(rows):
 
 def exit_with(name, main):
     """Runs main(); a Problem is one line on standard error and its exit status."""
-    try:
-        sys.exit(main(sys.argv[1:]))
-    except Problem as e:
-        print(f"{name}: {e}", file=sys.stderr)
-        sys.exit(e.status)
-    except BrokenPipeError:
-        # Who read has enough; the interpreter must not complain of it once more.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        sys.exit(1)
+    def told(argv):
+        try:
+            return main(argv)
+        except Problem as e:
+            print(f"{name}: {e}", file=sys.stderr)
+            return e.status
+
+    wholefile.exit_with(name, told)

@@ -50,6 +50,19 @@ done >missing
 check "  which are there" test ! -s missing
 lacks "  and nothing differs" said '^differs'
 
+mkdir made/data
+echo x >made/data/x.csv
+(cd made && python3 -c 'import sys
+sys.dont_write_bytecode = True
+sys.path.insert(0, sys.argv[1] + "/scripts")
+from statlib import reproduced
+sys.stdout.write(reproduced.manifest("."))' "$TOP") >sums
+(cd made && sha256sum --check --quiet ../sums) 2>bad
+check "MANIFEST is what sha256sum takes" test ! -s bad
+sed 's/^[^ ]*  //' sums >listed
+(cd made && find . -type f | sed 's,^\./,,' | LC_ALL=C sort) >have
+same "  and lists all there is" have listed
+
 made
 sed -i '/^| window | default |/s/[0-9]/&1/' made/results.md
 

@@ -63,6 +63,8 @@ for r in rows:
         bad.append((r["what"], r["tool"], "order"))
     if r["source"] == "measured" and r["unit"] != "bytes/event" and r["runs"] != "2":
         bad.append((r["what"], r["tool"], "runs"))
+    if r["runs"] == "2" and abs(mid - (low + high) / 2) > 1e-4 * mid:
+        bad.append((r["what"], r["tool"], "median"))
     if r["tool"] != "ours" and r["source"] == "measured":
         a, b = float(ours[r["what"]]["median"]), mid
         want = a / b if r["unit"] in larger else b / a

@@ -78,6 +78,15 @@ refused 1 "... of spht-replay as well" 'cannot' 'exec spht-replay --heuristic=no
 [ -z "$record" ] || refused 1 "... and of spht-record" 'stdin.*cannot' \
 	'exec spht-record --import=- -o out.spht <&-'
 
+# A message that nobody can be told must not go into an output, whose number would be stderr's.
+check "mktrace builds a recording with losses" "$SPHT_MKTRACE" -o loss.spht "$TOP/tests/data/edge-loss-gap.txt"
+check "it replays" spht-replay --quiet --heuristic=none --csv=loss.csv loss.spht
+has "... with a word on stderr" err 'THE RECORDING LOST EVENTS'
+check "it does with stderr closed as well" sh -c \
+	'exec spht-replay --quiet --heuristic=none --csv=out.csv loss.spht 2>&-'
+same "... to the same table" loss.csv out.csv
+rm -f out.*
+
 # A reader that has seen enough.
 for command in 'spht-trace dump ok.spht' 'spht-replay --heuristic=none --explain ok.spht'; do
 	check "'$command | head -n 1' ends, and says nothing" sh -c '
@@ -188,5 +197,29 @@ if [ "$(id -u)" = 0 ] && unshare -m mount -t tmpfs -o ro none still 2>/dev/null;
 else
 	skip "a file system that is read-only" "only root may mount one"
 fi
+
+# Scripts: what standard output does not take is told in one line, whoever buffers.
+python=$(python3 -c 'import sys; print(sys.executable)')
+# told SCRIPT SHELL-WORDS CAUSE: with a stdout that is redirected so it ends with status 1.
+told()
+{
+	status 1 "scripts/$1 $2 fails" sh -c 'python=$1 && shift && exec "$python" "$@" '"$2" - "$python" \
+		"$TOP/scripts/$1"
+	cp err message
+	has "... it says why" message "^$1: standard output: $3\$"
+	check "... in one line" test "$(wc -l <message)" = 1
+}
+for script in plot report sweep tables artifact results; do
+	told $script '--help >/dev/full' 'No space left on device'
+	told $script '--help >&-' 'Bad file descriptor'
+done
+told tables 'fidelity ok.spht >/dev/full' 'No space left on device'
+told report '--no-figures -o page.html ok.spht >/dev/full' 'No space left on device'
+check "... and the page that it wrote is whole" sh -c 'tail -n 1 page.html | grep -q "</html>"'
+status 1 "a page whose name nobody can be told of is a failure" sh -c '
+	exec "$1" "$2/scripts/report" --no-figures -o closed.html ok.spht <&- >&- 2>&-' - "$python" "$TOP"
+same "... with all standard streams closed it is the same page" page.html closed.html
+check "scripts/tables ends when its reader has seen enough, and says nothing" sh -c '
+	said=$( ("$1" "$2/scripts/tables" fidelity ok.spht | head -n 1 >/dev/null) 2>&1); [ -z "$said" ]' - "$python" "$TOP"
 
 finish

@@ -146,6 +146,19 @@ check "make uninstall takes them away" target uninstall
 tree "$root" >after
 same "  and nothing else" before after
 
+# It puts the second folder's files there, and breaks off.
+cat >half <<'END'
+#!/bin/sh
+install "$@"
+case $* in */share/spht/scripts) exit 1 ;; esac
+END
+chmod +x half
+status 2 "an installation that breaks off fails" target install INSTALL="$T/half"
+check "  with files that are there by then" test -e "$root/opt/spht/share/spht/scripts/plot"
+check "make uninstall takes these away, too" target uninstall
+tree "$root" >after
+same "  and all is as it was before" before after
+
 check "make install without a list succeeds" target install MANIFEST=
 check "  and makes none" test ! -e "$root/opt/spht/share/spht/install.list"
 

@@ -562,6 +562,24 @@ status 1 "a full disk is told" plot avoided some.csv -o /dev/full
 has "  it says so" "$T/err" 'No space left'
 check "  and a failure leaves no figure" sh -c \
 	'cp first.svg keep.svg; ! "$TOP/scripts/plot" avoided cut.csv -o keep.svg 2>/dev/null; cmp first.svg keep.svg'
+echo old >behind.tex
+ln -s behind.tex link.tex
+check "a table is larger than the next test's disk" sh -c '[ "$("$1" table some.csv | wc -c)" -gt 600 ]' - "$TOP/scripts/plot"
+status 1 "a disk that fills up is told" sh -c 'ulimit -f 1; shift; exec "$@"' - - \
+	"$TOP/scripts/plot" table some.csv -o link.tex
+has "  it says so" "$T/err" '^plot: link\.tex: File too large$'
+check "  what is behind a link stays as it was" test "$(cat behind.tex)" = old
+check "  and nothing is left beside it" test "$(ls -d behind.tex*)" = behind.tex
+ln -s behind.svg link.svg
+check "a figure goes through a link" plot avoided some.csv -o link.svg
+same "  to what is behind it" first.svg behind.svg
+check "  which stays one" test -L link.svg
+python=$(python3 -c 'import sys; print(sys.executable)')
+plot avoided some.csv --caption=none >stdout.svg 2>caption
+check "the caption is a message" grep -q '^plot: caption: ' caption
+check "with stderr closed a figure can be drawn" sh -c \
+	'exec "$1" "$TOP/scripts/plot" avoided some.csv --caption=none >closed.svg 2>&-' - "$python"
+same "  and has no message in it" stdout.svg closed.svg
 usage "no figure" 'expected a FIGURE' --width=page
 usage "an unknown figure" 'pie: expected one of avoided' pie some.csv
 usage "an unknown format" 'format=png: expected svg or pdf or tex' avoided some.csv --format=png
@@ -570,7 +588,6 @@ usage "no table" 'which FILE.csv' avoided
 usage "all without a folder" 'all and --dir=DIR go together' all some.csv
 usage "a table that its figure would replace" 'would be replaced by its own figure' avoided some.csv -o some.csv
 mkdir path
-python=$(python3 -c 'import sys; print(sys.executable)')
 status 1 "without gnuplot" env PATH="$T/path" "$python" "$TOP/scripts/plot" avoided some.csv
 has "  it is told what to install" "$T/err" '^plot: gnuplot is not installed; .*gnuplot-nox'
 check "--help tells all figures" plot --help

@@ -87,6 +87,39 @@ check "one on stdout" sh -c '"$1" --heuristic=window --helpers=2 --timeline=- --
 	"$SPHT_REPLAY" "$last.spht"
 same "  is the same, and alone there" a.json c.json
 
+# exits.py TIMELINE DUMP: page faults that the recording does not have so; then how many there are,
+# and how many of them in the upper half.
+cat >exits.py <<'END'
+import json, re, sys
+recorded, first, n, upper = set(), None, 0, 0
+for line in open(sys.argv[2]):
+    ts = re.match(r"\d+", line)
+    first = first or (ts and int(ts[0]))
+    m = re.search(r",kvm_exit,exit_reason=0x4e guest_rip=(\S+) \S+ info1=(\S+) info2=(\S+) ", line)
+    if m:
+        rip, error, gva = (int(x, 16) for x in m.groups())
+        recorded.add((int(ts[0]) - first, rip, error, gva & ~0xfff))
+for line in open(sys.argv[1]):
+    m = re.search(r'"recorded_s":(\d+)\.(\d{9}).*"gva":', line)
+    if m:
+        args = json.loads(line.rstrip().rstrip(","))["args"]
+        told = tuple(int(args[k], 16) for k in ("rip", "error_code", "gva"))
+        n, upper = n + 1, upper + (told[2] >> 63)
+        if (int(m[1] + m[2]), *told) not in recorded:
+            print("not recorded:", line.rstrip())
+print(n, "page faults,", upper, "in the upper half")
+END
+"$SPHT_TRACE" dump "$last.spht" >dump.csv
+check "its page faults can be looked up" python3 exits.py a.json dump.csv
+cp out said
+lacks "  all have the address, the error code and the instruction that were recorded" said '^not recorded'
+has "  of many" said '^[0-9]{2,} page faults'
+[ "$last" = 2vcpu ] || has "  the kernel's, too" said ' [0-9]{3,} in the upper half$'
+"$SPHT_REPLAY" --quiet --heuristic=none --timeline=frames.json --timeline-window=.. golden.spht
+check "what a shadow page without a table of the guest maps has the frame that KVM mapped" sh -c '
+	grep -q "\"gva\":\"0x420000\",\"gfn\":\"0x2020\",\"index\":32," frames.json &&
+	"$1" dump golden.spht | grep -q "kvm_mmu_set_spte,gfn=0x2020 "' - "$SPHT_TRACE"
+
 # Windows.  seconds FILE: recorded_s of its exits, one a line.
 seconds()
 {
@@ -107,6 +140,27 @@ same "  the other those before" want got
 for part in late early; do
 	check "  the $part one is sound" "$TOP/tests/tools/timeline.py" $part.json
 done
+# sums FILE...: how often each thing was noted, and how many requests there were, in all of them.
+cat >sums.py <<'END'
+import collections, json, sys
+total = collections.Counter()
+for name in sys.argv[1:]:
+    for e in json.load(open(name))["traceEvents"]:
+        if e["ph"] == "i":
+            total[e["name"]] += e["args"]["n"]
+        elif e["ph"] == "X":
+            total["requests"] += e.get("args", {}).get("requests", 0)
+for name, n in sorted(total.items()):
+    print(name, n)
+END
+for part in whole:.. late:"$middle.." early:"..$middle"; do
+	check "the ${part%%:*} timeline of a short queue" "$SPHT_REPLAY" --heuristic=hybrid --helpers=2 \
+		--costs=batch.json --timeline="${part%%:*}.json" --timeline-window="${part#*:}" --quiet "$last.spht"
+done
+python3 sums.py whole.json >want
+python3 sums.py early.json late.json >got
+same "  what is noted, and what is asked for, is noted in one of both parts" want got
+[ "$last" = 2vcpu ] || has "  that the queue is full, too" want '^queue full [0-9]{2,}$'
 sample=$TOP/traces/samples/kbuild-w8-1vcpu.spht
 if [ ! -e "$sample" ] || [ -n "$SPHT_SANITIZED" ]; then
 	skip "a timeline is cut" "traces/samples has none, or a sanitizer is slow"

@@ -280,12 +280,35 @@ same "and stays as it was" own.spht "$TOP/traces/samples/kbuild-cc-1vcpu.spht"
 status 2 "nor by its own JSON" "$SPHT_REPLAY" --heuristic=none --json=own.spht own.spht
 status 2 "the table and the JSON are not one file" "$SPHT_REPLAY" --heuristic=none \
 	--csv=x --json=x own.spht
-# As /dev/stdout is one, and whoever is root could replace that.
-: >behind.csv
-ln -s behind.csv link.csv
+# It is what is behind a link that appears whole or not at all.
+mkdir -p there
+echo old >there/behind.csv
+ln -s there/behind.csv link1.csv
+ln -s "$T/link1.csv" link.csv
+head -c 3000 ok.spht >cut.spht
+status 1 "a run that fails leaves what is behind a link" "$SPHT_REPLAY" --quiet $window --csv=link.csv ok.spht cut.spht
+check "  as it was" test "$(cat there/behind.csv)" = old
+check "  and nothing beside it" test "$(ls there)" = behind.csv
 check "a table goes through a link" "$SPHT_REPLAY" $window --csv=link.csv ok.spht
-check "  which stays one" test -L link.csv
+check "  which stays one" test "$(readlink link.csv) $(readlink link1.csv)" = "$T/link1.csv there/behind.csv"
 "$SPHT_REPLAY" --quiet $window --csv=- ok.spht >plain.csv
-same "  with the table behind it" behind.csv plain.csv
+same "  with the table behind it" there/behind.csv plain.csv
+ln -s there/new.csv to-new.csv
+check "a link to nothing leads to the table" "$SPHT_REPLAY" --quiet $window --csv=to-new.csv ok.spht
+same "  which is where it says" there/new.csv plain.csv
+check "  and alone there" test "$(ls there | tr '\n' ' ')" = "behind.csv new.csv "
+ln -s round2.csv round1.csv
+ln -s round1.csv round2.csv
+status 1 "links that lead round are refused" "$SPHT_REPLAY" --quiet $window --csv=round1.csv ok.spht
+has "  it says so" err '^spht-replay: round1\.csv: cannot be created: Too many levels of symbolic links$'
+# Whatever stdout is: it is written, and not replaced.
+for name in /dev/stdout /proc/self/fd/1 /dev/fd/1; do
+	: >open.csv
+	inode=$(stat -c %i open.csv)
+	check "a table goes to $name" sh -c 'exec "$1" --quiet "$2" --csv="$3" ok.spht >open.csv' - \
+		"$SPHT_REPLAY" "$window" "$name"
+	same "  where that leads" open.csv plain.csv
+	check "  which is the file that it was" test "$(stat -c %i open.csv)" = "$inode"
+done
 status 2 "an output has a name" "$SPHT_REPLAY" --heuristic=none --csv= own.spht
 finish

@@ -70,4 +70,20 @@ status 1 "a sanitizer's report fails the run" run sanitizer
 
 status 1 "a run without any test fails" run nosuch
 
+# tests/valgrind: only what wants libraries that may not be here may be missing, and is counted.
+sentence="tests/valgrind misses a program that is not there"
+if ! command -v valgrind >/dev/null; then
+	skip "$sentence" "valgrind is not installed"
+elif [ -n "$SPHT_SANITIZED" ]; then
+	skip "$sentence" "a sanitizer is no program for valgrind"
+else
+	mkdir -p "$T/v/tests"
+	ln -s "$SPHT_MKTRACE" "$T/v/tests/mktrace"
+	ln -s "$SPHT_REPLAY" "$T/v/spht-replay"
+	status 1 "$sentence" env BUILD="$T/v" "$TOP/tests/valgrind" 'info --json' 'heuristic=help' 'import=many'
+	has "  by name" "$T/out" '^FAILED: spht-trace info --json one\.spht: exit status 127'
+	has "  and counts what may be missing" "$T/out" \
+		'^1 passed, 1 failed, 1 skipped under valgrind$'
+fi
+
 finish
