@@ -405,6 +405,11 @@ static void progress(uint64_t events, void *arg)
 /* What one wants to hear of a recording before any result, on stderr. */
 static void warn(const struct spht_recording *rec)
 {
+	if (!rec->complete)
+		fprintf(stderr,
+			"spht-replay: %s: INCOMPLETE, it has no valid end: read as far as it is "
+			"whole\n",
+			rec->path);
 	if (rec->stats.lost_events || rec->stats.lost_unknown)
 		fprintf(stderr,
 			"spht-replay: %s: THE RECORDING LOST EVENTS (%llu counted, %llu gaps of "

@@ -104,6 +104,9 @@ partly()
 	check "  and has some of its exits" test "$(cell exits_pf)" -gt 0 -a "$(cell exits_pf)" -lt 20001
 }
 partly "a file cut off" cut.spht
+status 4 "without a report too" "$SPHT_REPLAY" --partial --quiet --heuristic=none ok.spht cut.spht
+has "  which file is not whole is told" err '^spht-replay: cut.spht: INCOMPLETE'
+lacks "  and of that one only" err 'ok.spht'
 check "a whole file replays with --partial and exit status 0" "$SPHT_REPLAY" --partial \
 	--heuristic=none --csv=x.csv many.spht
 check "  its table says that it is complete" test "$(cell trace_complete)" = yes
