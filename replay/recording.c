@@ -126,20 +126,23 @@ static int feed(struct spht_recording *r, struct spht_reader *reader, struct sph
 		const struct spht_load_options *opt, struct spht_error *err)
 {
 	const struct spht_event_type *types;
-	const struct spht_event *ev;
+	const struct spht_event *rows, *ev;
 	unsigned int nr_types;
 	uint64_t n = 0;
+	size_t nr;
 	int ret;
 
 	types = spht_reader_types(reader, &nr_types);
-	while ((ret = spht_reader_next(reader, &ev, err)) > 0) {
-		r->notifier_events += ev->id == SPHT_EV_UNMAP_HVA_RANGE;
-		if (ev->id == SPHT_EV_PIO && is_followed(opt, ev->pid))
-			spht_roi_event(&r->roi, &types[ev->type], ev);
-		if (spht_assemble_event(a, ev, err))
-			return -1;
-		if (opt->progress && !(++n & (PROGRESS_EVENTS - 1)))
-			opt->progress(n, opt->arg);
+	while ((ret = spht_reader_rows(reader, &rows, &nr, err)) > 0) {
+		for (ev = rows; ev < rows + nr; ev++) {
+			r->notifier_events += ev->id == SPHT_EV_UNMAP_HVA_RANGE;
+			if (ev->id == SPHT_EV_PIO && is_followed(opt, ev->pid))
+				spht_roi_event(&r->roi, &types[ev->type], ev);
+			if (spht_assemble_event(a, ev, err))
+				return -1;
+			if (opt->progress && !(++n & (PROGRESS_EVENTS - 1)))
+				opt->progress(n, opt->arg);
+		}
 	}
 	/* With --partial the reader has made losses of all damage: this is another reason. */
 	if (ret < 0)

@@ -23,12 +23,15 @@ static const char info_help[] =
 
 static int scan(struct info *info, struct spht_reader *r)
 {
-	const struct spht_event *ev;
+	const struct spht_event *rows, *ev;
 	struct spht_error err;
+	size_t nr;
 	int rc;
 
-	while ((rc = spht_reader_next(r, &ev, &err)) > 0) {
-		if (info_event(info, ev)) {
+	while ((rc = spht_reader_rows(r, &rows, &nr, &err)) > 0) {
+		for (ev = rows; ev < rows + nr; ev++) {
+			if (!info_event(info, ev))
+				continue;
 			cmd_message("no memory to count %zu threads and %zu marks",
 				    info->nr_threads, info->nr_marks);
 			return CMD_FAILED;

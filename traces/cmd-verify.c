@@ -52,15 +52,17 @@ static void count_event(struct verify *v, const struct spht_event *ev)
 /* Everything that the reader gives; 0, or -1 at damage with v->err set. */
 static int count_all(struct verify *v, struct spht_reader *r)
 {
-	const struct spht_event *ev;
+	const struct spht_event *rows;
+	size_t nr;
 	int rc;
 
 	v->types = spht_reader_types(r, &v->nr_types);
 	memset(v->by_cpu, 0, SPHT_MAX_CPUS * sizeof(*v->by_cpu));
 	memset(v->by_type, 0, sizeof(v->by_type));
 	v->events = v->preamble = v->lost = v->gaps = v->unknown_gaps = 0;
-	while ((rc = spht_reader_next(r, &ev, &v->err)) > 0)
-		count_event(v, ev);
+	while ((rc = spht_reader_rows(r, &rows, &nr, &v->err)) > 0)
+		for (size_t i = 0; i < nr; i++)
+			count_event(v, &rows[i]);
 	return rc;
 }
 

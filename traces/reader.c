@@ -469,6 +469,18 @@ int spht_reader_next(struct spht_reader *r, const struct spht_event **ev, struct
 	return 1;
 }
 
+int spht_reader_rows(struct spht_reader *r, const struct spht_event **rows, size_t *nr,
+		     struct spht_error *err)
+{
+	int ret = spht_reader_next(r, rows, err);
+
+	if (ret <= 0)
+		return ret;
+	*nr = (size_t)(r->rows_end - *rows);
+	r->row = r->rows_end;
+	return 1;
+}
+
 const json_t *spht_reader_header(const struct spht_reader *r)
 {
 	return r->index.header;

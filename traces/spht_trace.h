@@ -56,6 +56,12 @@ bool spht_trace_once(const char *path);
  * Lost events show as one SPHT_EV_LOST event ahead of the block that follows them.
  */
 int spht_reader_next(struct spht_reader *r, const struct spht_event **ev, struct spht_error *err);
+/*
+ * The same for all events that are at hand, at least one, valid until the next call: for who
+ * looks at every event and does little with it.
+ */
+int spht_reader_rows(struct spht_reader *r, const struct spht_event **rows, size_t *nr,
+		     struct spht_error *err);
 void spht_reader_close(struct spht_reader *r);
 
 /* Borrowed; the header is never NULL, the footer is NULL where it was missing (PARTIAL). */

@@ -25,15 +25,41 @@ static double cpu_seconds(void)
 	       (double)(ru.ru_utime.tv_usec + ru.ru_stime.tv_usec) / 1e6;
 }
 
+struct sums {
+	uint64_t events, one;
+	pair_t pair;
+};
+
+/* All of them. */
+static void add(struct sums *s, const struct spht_event *rows, size_t nr)
+{
+	pair_t pair = {0, 0};
+	uint64_t one = 0;
+
+	for (const struct spht_event *ev = rows; ev < rows + nr; ev++) {
+		const struct pairs *words = (const struct pairs *)ev->v;
+
+		one += ev->ts + (uint64_t)ev->pid;
+		if (__builtin_expect(ev->id == SPHT_EV_LOST, 0))
+			continue;
+		/* Those that an event does not have are 0. */
+		pair += words->p[0] + words->p[1] + (words->p[2] + words->p[3]) +
+			(words->p[4] + words->p[5] + (words->p[6] + words->p[7]));
+	}
+	s->events += nr;
+	s->one += one;
+	s->pair += pair;
+}
+
 int main(int argc, char **argv)
 {
+	const struct spht_event *rows;
 	struct spht_reader *r;
-	const struct spht_event *ev;
 	struct spht_error err;
-	uint64_t events = 0, sum = 0;
-	pair_t pair = {0, 0};
-	const struct pairs *words;
+	struct sums sums = {0};
 	double start, used;
+	uint64_t sum;
+	size_t nr;
 	int rc;
 
 	if (argc != 2) {
@@ -46,25 +72,17 @@ int main(int argc, char **argv)
 		fprintf(stderr, "readbench: %s\n", err.text);
 		return 1;
 	}
-	while ((rc = spht_reader_next(r, &ev, &err)) > 0) {
-		events++;
-		sum += ev->ts + (uint64_t)ev->pid;
-		if (__builtin_expect(ev->id == SPHT_EV_LOST, 0))
-			continue;
-		/* Those that an event does not have are 0. */
-		words = (const struct pairs *)ev->v;
-		pair += words->p[0] + words->p[1] + (words->p[2] + words->p[3]) +
-			(words->p[4] + words->p[5] + (words->p[6] + words->p[7]));
-	}
+	while ((rc = spht_reader_rows(r, &rows, &nr, &err)) > 0)
+		add(&sums, rows, nr);
 	if (rc < 0) {
 		fprintf(stderr, "readbench: %s\n", err.text);
 		spht_reader_close(r);
 		return 1;
 	}
 	spht_reader_close(r);
-	sum += pair[0] + pair[1];
+	sum = sums.one + sums.pair[0] + sums.pair[1];
 	used = cpu_seconds() - start;
-	printf("%" PRIu64 " events, checksum %016" PRIx64 ", %.3f CPU s, %.1f M events/s\n", events,
-	       sum, used, used > 0 ? (double)events / used / 1e6 : 0);
+	printf("%" PRIu64 " events, checksum %016" PRIx64 ", %.3f CPU s, %.1f M events/s\n",
+	       sums.events, sum, used, used > 0 ? (double)sums.events / used / 1e6 : 0);
 	return 0;
 }

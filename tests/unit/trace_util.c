@@ -190,18 +190,26 @@ struct reading read_all(const char *path, unsigned int flags)
 {
 	struct reading r = {.status = -2};
 	struct spht_reader *reader = spht_reader_open(path, flags, &r.err);
-	const struct spht_event *ev;
-	size_t cap = 0;
+	const struct spht_event *rows;
+	size_t cap = 0, nr = 1;
 
 	if (!reader)
 		return r;
-	while ((r.status = spht_reader_next(reader, &ev, &r.err)) > 0) {
-		if (r.nr == cap) {
+	/* By turns one event, and all that are at hand then. */
+	for (unsigned int turn = 0;; turn++) {
+		r.status = turn % 2 ? spht_reader_rows(reader, &rows, &nr, &r.err)
+				    : spht_reader_next(reader, &rows, &r.err);
+		if (r.status <= 0)
+			break;
+		nr = turn % 2 ? nr : 1;
+		assert_true(nr > 0);
+		while (r.nr + nr > cap) {
 			cap = cap ? 2 * cap : 1024;
 			r.events = realloc(r.events, cap * sizeof(*r.events));
 			assert_non_null(r.events);
 		}
-		r.events[r.nr++] = *ev;
+		memcpy(r.events + r.nr, rows, nr * sizeof(*rows));
+		r.nr += nr;
 	}
 	r.complete = spht_reader_complete(reader);
 	spht_reader_close(reader);
