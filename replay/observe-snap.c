@@ -227,9 +227,13 @@ int spht_obs_snaps(struct spht_observed *o, const struct spht_obs_where *w,
 {
 	const struct spht_snaps *l = x->snaps;
 
-	for (uint32_t i = 0; l && i < l->nr; i++)
-		if (one(o, w, x, &l->v[i], l->entries + l->v[i].first))
+	for (uint32_t i = 0; l && i < l->nr; i++) {
+		/* Empty tables have none, and then there may be no list of them. */
+		const struct spht_snap_entry *e = l->entries ? l->entries + l->v[i].first : NULL;
+
+		if (one(o, w, x, &l->v[i], e))
 			return -1;
+	}
 	return 0;
 }
 
