@@ -421,7 +421,9 @@ int spht_obs_group_evidence(struct spht_observed *o, struct spht_obs_where *w)
 				spht_obs_miss(o, SPHT_CHECK_KEPT, SPHT_BELIEF_ABSENT, false,
 					      w->page, shift + i);
 			spht_obs_settle(o, w->page, shift + i, true);
-			if (!present && prove(o, w->page, shift + i))
+			/* A page made just now had none: the recording contradicts itself. */
+			if (!present && o->pages[w->page].made != o->step &&
+			    prove(o, w->page, shift + i))
 				return -1;
 			if (add_evidence(o, w, shift + i, SPHT_EVIDENCE_KEPT, 0, 0, NULL))
 				return -1;

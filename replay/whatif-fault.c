@@ -10,6 +10,7 @@ static struct recorded recorded_prefetch(struct spht_whatif *w, const struct sph
 {
 	const struct spht_do *d = spht_w_dos(w, s);
 	struct recorded r = {0, 0};
+	uint64_t bit;
 
 	for (uint32_t i = 0; i < s->nr_do; i++, d++) {
 		if (d->kind != SPHT_DO_PREFETCH || d->page != s->page ||
@@ -17,8 +18,10 @@ static struct recorded recorded_prefetch(struct spht_whatif *w, const struct sph
 			continue;
 		spht_w_match_writable(w, d);
 		spht_w_made_by_kvm(w, d);
-		r.set |= 1ull << (d->index & 63);
-		r.writable |= (uint64_t)d->writable << (d->index & 63);
+		bit = 1ull << (d->index & 63);
+		r.set |= bit;
+		/* Set twice, the last one counts. */
+		r.writable = (r.writable & ~bit) | (d->writable ? bit : 0);
 	}
 	return r;
 }
@@ -67,6 +70,17 @@ static void prefetch_direct(struct spht_whatif *w, const struct spht_step *s, un
 		add_side(w, s, i, writable);
 }
 
+/* Did the recorded fault make the leaf's page? */
+static bool is_made(const struct spht_whatif *w, const struct spht_step *s)
+{
+	const struct spht_do *d = spht_w_dos(w, s);
+
+	for (uint32_t i = 0; i < s->nr_do; i++, d++)
+		if (d->kind == SPHT_DO_CREATE && d->page == s->page)
+			return true;
+	return false;
+}
+
 /*
  * What KVM's own prefetch makes of one entry.  The recording answers for those that it
  * looked at; the world for the rest.  False: it stops here.
@@ -91,6 +105,9 @@ static bool prefetch_one(struct spht_whatif *w, const struct spht_step *s,
 	}
 	/* Older than the trace; but what the recorded group went over was there. */
 	if (spht_bit(p->unknown, i) && !w->c->counterfactual && rec->set & ~(2 * bit - 1))
+		return true;
+	/* No group goes over what a new page lacks; a recording that says so is followed. */
+	if (!w->c->counterfactual && rec->set & ~(2 * bit - 1) && is_made(w, s))
 		return true;
 	if (((s->flags & SPHT_STEP_STOP) && s->stop == i) || spht_bit(p->unknown, i))
 		return false;

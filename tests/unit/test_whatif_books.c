@@ -232,6 +232,32 @@ static void fault_whose_entry_was_set_elsewhere_prefetches_nothing(void **unused
 	rig_close(&r);
 }
 
+/*
+ * No KVM does that, nor sets an entry twice; a damaged recording does, and `none` is as
+ * recorded all the same.
+ */
+static void group_that_goes_over_entries_of_a_new_page_is_as_recorded(void **unused)
+{
+	struct rig r;
+
+	(void)unused;
+	open_timed(&r, 8);
+	begin(&r, VPN(2, 5), U, page_pte(5));
+	put(&r, ev_created(TABLE_GFN + 2, ROLE(1)));
+	put(&r, ev_requested(0x705, 1));
+	set(&r, VPN(2, 5), SPTE_W(0x705));
+	prefetch(&r, VPN(2, 7), 0x707);
+	set(&r, VPN(2, 7), SPTE_PRE_RO(0x707));
+	end(&r);
+	hidden(&r, VPN(2, 6), U, page_pte(6), SPTE_W(0x706));
+	for (unsigned int world = 0; world < SPHT_WORLD_NR; world++) {
+		struct whatif w = whatif_of(&r, 8);
+
+		run(&w, "none", world);
+	}
+	rig_close(&r);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -244,6 +270,7 @@ int main(void)
 		cmocka_unit_test(zap_takes_built_entries_unused_and_waiting_requests),
 		cmocka_unit_test(zap_of_another_table_takes_nothing),
 		cmocka_unit_test(fault_whose_entry_was_set_elsewhere_prefetches_nothing),
+		cmocka_unit_test(group_that_goes_over_entries_of_a_new_page_is_as_recorded),
 		cmocka_unit_test(losing_events_ends_what_is_known_of_built_entries),
 	};
 
