@@ -33,6 +33,7 @@ void spht_window_element(struct spht_thread *t, const struct spht_event *ev)
 	struct spht_walk *w = t->walk;
 	uint8_t level = (uint8_t)ev->v[SPHT_ELEM_LEVEL];
 	struct spht_exit *x = &t->exit;
+	uint64_t offset;
 
 	if (!w)
 		return;
@@ -44,23 +45,13 @@ void spht_window_element(struct spht_thread *t, const struct spht_event *ev)
 	w->level[w->nr] = level;
 	w->pte[w->nr++] = ev->v[SPHT_ELEM_PTE];
 	/* The operand of an emulated store: where in guest memory it goes. */
-	if (t->emulated && w == &t->other_walk && (w->pferr & SPHT_PF_W) && level == 1 &&
-	    (ev->v[SPHT_ELEM_PTE] & SPHT_PTE_P)) {
-		x->store_known = true;
-		x->store_gpa = (ev->v[SPHT_ELEM_PTE] & SPHT_PTE_ADDR) | (w->addr & 0xfff);
-	} else if (t->emulated && w == &t->other_walk && (w->pferr & SPHT_PF_W) && level == 3 &&
-		   (ev->v[SPHT_ELEM_PTE] & (SPHT_PTE_P | SPHT_PTE_PS)) ==
-			   (SPHT_PTE_P | SPHT_PTE_PS)) {
-		x->store_known = true;
-		x->store_gpa = (ev->v[SPHT_ELEM_PTE] & SPHT_PTE_ADDR & ~0x3fffffffull) |
-			       (w->addr & 0x3fffffff);
-	} else if (t->emulated && w == &t->other_walk && (w->pferr & SPHT_PF_W) && level == 2 &&
-		   (ev->v[SPHT_ELEM_PTE] & (SPHT_PTE_P | SPHT_PTE_PS)) ==
-			   (SPHT_PTE_P | SPHT_PTE_PS)) {
-		x->store_known = true;
-		x->store_gpa = (ev->v[SPHT_ELEM_PTE] & SPHT_PTE_ADDR & ~0x1fffffull) |
-			       (w->addr & 0x1fffff);
-	}
+	if (!t->emulated || w != &t->other_walk || !(w->pferr & SPHT_PF_W) || level < 1 ||
+	    level > 3 || !(ev->v[SPHT_ELEM_PTE] & SPHT_PTE_P) ||
+	    (level > 1 && !(ev->v[SPHT_ELEM_PTE] & SPHT_PTE_PS)))
+		return;
+	offset = (1ull << (SPHT_PAGE_SHIFT + 9 * (level - 1))) - 1;
+	x->store_known = true;
+	x->store_gpa = (ev->v[SPHT_ELEM_PTE] & SPHT_PTE_ADDR & ~offset) | (w->addr & offset);
 }
 
 uint8_t spht_window_store_bytes(const struct spht_event *ev)
