@@ -613,6 +613,8 @@ static void emulated_store_goes_where_its_operand_walk_ends(void **unused)
 					  PTE(0x345, DIRTY) | SPHT_PTE_NX};
 	static const uint64_t large[3] = {PTE(0x11, TABLE), PTE(0x12, TABLE),
 					  PTE(0x400, DIRTY | SPHT_PTE_PS) | 1ull << 12};
+	static const uint64_t huge[2] = {PTE(0x11, TABLE),
+					 PTE(0x80000, DIRTY | SPHT_PTE_PS) | 1ull << 12};
 	struct rig *r = rig_new(2);
 	const struct spht_exit *x;
 
@@ -624,6 +626,9 @@ static void emulated_store_goes_where_its_operand_walk_ends(void **unused)
 	x = store(r, 0xffff8880001b7008, W, 4, large, 3);
 	assert_true(x->store_known);
 	assert_int_equal(x->store_gpa, 0x400000 + 0x1b7008);
+	x = store(r, 0xffff88801fabc128, W, 4, huge, 2);
+	assert_true(x->store_known);
+	assert_int_equal(x->store_gpa, 0x80000000 + 0x1fabc128);
 	rig_free(r);
 }
 
