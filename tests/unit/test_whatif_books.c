@@ -209,6 +209,16 @@ static void losing_events_ends_what_is_known_of_built_entries(void **unused)
 	rig_close(&r);
 }
 
+/* `none` is the recorded MMU in every world: run() checks the books. */
+static void none_closes(struct rig *r)
+{
+	for (unsigned int world = 0; world < SPHT_WORLD_NR; world++) {
+		struct whatif w = whatif_of(r, 8);
+
+		run(&w, "none", world);
+	}
+}
+
 /*
  * Its own entry was never set; what was lies in no group of its: nobody prefetched, and
  * `none` must not, whatever the optimist holds of the neighbours.
@@ -224,11 +234,7 @@ static void fault_whose_entry_was_set_elsewhere_prefetches_nothing(void **unused
 	put(&r, ev_set(0x713, SPTE_W(0x713), SPTEP(FRAME(VPN(1, 19)), 200), 1));
 	end(&r);
 	hidden(&r, VPN(1, 16), U, page_pte(16), SPTE_W(0x710));
-	for (unsigned int world = 0; world < SPHT_WORLD_NR; world++) {
-		struct whatif w = whatif_of(&r, 8);
-
-		run(&w, "none", world);
-	}
+	none_closes(&r);
 	rig_close(&r);
 }
 
@@ -250,11 +256,7 @@ static void group_that_goes_over_entries_of_a_new_page_is_as_recorded(void **unu
 	set(&r, VPN(2, 7), SPTE_PRE_RO(0x707));
 	end(&r);
 	hidden(&r, VPN(2, 6), U, page_pte(6), SPTE_W(0x706));
-	for (unsigned int world = 0; world < SPHT_WORLD_NR; world++) {
-		struct whatif w = whatif_of(&r, 8);
-
-		run(&w, "none", world);
-	}
+	none_closes(&r);
 	rig_close(&r);
 }
 
